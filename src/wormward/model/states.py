@@ -1,0 +1,189 @@
+"""A host's state: three independent answers, each with reasons; the graph; coverage; the whole assessment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from wormward.model.findings import Finding
+
+
+class Infection(StrEnum):
+    """The infection answer. Traffic alone never gives CLEAN."""
+
+    INFECTED = "infected"
+    SUSPECTED = "suspected"
+    LEFTOVERS = "leftovers"
+    ATTACKED = "attacked"
+    CLEAN = "clean"
+    UNKNOWN = "unknown"
+
+
+class Exposure(StrEnum):
+    """Whether the worm could get in."""
+
+    EXPOSED = "exposed"
+    NOT_EXPOSED = "not_exposed"
+    UNKNOWN = "unknown"
+
+
+class Protection(StrEnum):
+    """Whether something stands in front of it."""
+
+    PROTECTED = "protected"
+    UNPROTECTED = "unprotected"
+    UNKNOWN = "unknown"
+
+
+class Way(StrEnum):
+    """How the worm came to a host (closed list of the JSON contract)."""
+
+    EXPLOIT = "exploit"
+    PASSWORD = "password"  # noqa: S105 - a way of spreading, not a secret
+    USB = "usb"
+    SHARE = "share"
+    UPDATE = "update"
+    UNKNOWN = "unknown"
+
+
+class Why(StrEnum):
+    """Why an answer is `unknown`."""
+
+    NOT_OBSERVED = "not_observed"
+    SILENT = "silent"  # the host was seen, nothing of the worm was
+    NOT_CONCLUSIVE = "not_conclusive"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that could not be read: where, what, and what to do about it."""
+
+    what: str
+    place: str | None = None
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What one source looked at, when, how completely, and why not."""
+
+    source: str  # name as given, never an absolute path, escaped
+    sha256: str
+    kind: str
+    unit: str
+    begin: datetime | None
+    end: datetime | None
+    time_zone: str
+    time_zone_known: str  # "stamped" (epoch or UTC in the format), "site", "assumed"
+    rows: Mapping[str, int]
+    problems: tuple[Problem, ...] = ()
+    blind: tuple[str, ...] = ()  # msgids: what this kind of source cannot show
+    duplicate_of: str | None = None
+    group: str | None = None  # digest of the first file of the rotation this capture continues
+    notes: tuple[str, ...] = ()  # msgids: how it was read, where that is worth knowing and no problem
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One step of the tree of why: a rule, what it says, its weight and the findings below it."""
+
+    rule: str
+    sentence: str
+    fields: Mapping[str, str | int]
+    findings: tuple[str, ...]
+    milli: int
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """`start` brought the worm to `end`; `start` is None where the worm came from outside the evidence."""
+
+    start: str
+    end: str
+    time: datetime
+    way: Way
+    likelihood: float
+    findings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """An earlier variant of a host that was updated."""
+
+    variant: str
+    first_seen: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One device and its state."""
+
+    address: str
+    addresses: tuple[str, ...]
+    device: str
+    site: str
+    verdict: Infection
+    unknown_because: Why | None
+    exposure: Exposure
+    protection: Protection
+    threat: str | None
+    variant: tuple[str, ...]
+    detail: str
+    names: Mapping[str, str]
+    confidence: float
+    first_seen: datetime | None
+    last_seen: datetime | None
+    infected_by: tuple[Edge, ...]
+    reasons: tuple[Reason, ...]
+    history: tuple[Past, ...] = ()
+    would_decide: tuple[str, ...] = ()  # msgids: what would turn `unknown` into an answer
+    clock_offset_days: int | None = None
+    roles: tuple[str, ...] = ()
+    way: Way | None = None  # most likely way in; None unless infected
+
+
+@dataclass(frozen=True, slots=True)
+class PatientZero:
+    """A candidate for the first infected host."""
+
+    address: str
+    site: str
+    likelihood: float
+    first_seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """All that one run of `assess` has to say."""
+
+    pack: Mapping[str, str]
+    as_of: datetime | None
+    site: str
+    tolerance_days: int
+    all_time: bool
+    hosts: tuple[Host, ...]
+    findings: tuple[Finding, ...]
+    edges: tuple[Edge, ...]
+    patient_zero: tuple[PatientZero, ...]
+    coverage: tuple[Coverage, ...]
+    notes: tuple[str, ...] = field(default=())
+    since: datetime | None = None  # only evidence from here on was looked at
+    until: datetime | None = None  # and only up to here (exclusive)
+
+    def count(self, verdict: Infection) -> int:
+        """How many hosts have this infection answer."""
+        return sum(1 for host in self.hosts if host.verdict is verdict)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenHost:
+    """An address that said something in the evidence (not one that was merely called)."""
+
+    site: str
+    address: str
+    first_seen: datetime
+    last_seen: datetime
+    roles: tuple[str, ...] = ()  # "domain-controller", "resolver"

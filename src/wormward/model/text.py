@@ -1,0 +1,46 @@
+"""Hostile text stays text: the escaped printable form, and the marker for translatable sentences."""
+
+from __future__ import annotations
+
+import unicodedata
+
+# Categories that can hide, reorder or forge what a reader sees: control, format (bidi), surrogate,
+# private use, unassigned, line and paragraph separators.
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_SHORT = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def N_(sentence: str) -> str:  # noqa: N802 - the name gettext tools look for
+    """Mark `sentence` for translation where it is defined; the report layer translates it."""
+    return sentence
+
+
+def printable(text: str, limit: int = 4096) -> str:
+    """`text` with every hidden character escaped, at most `limit` characters (an ellipsis marks the cut).
+
+    Idempotence is not promised: a backslash is escaped too, so that the form can be read back.
+    """
+    if text.isascii() and text.isprintable() and "\\" not in text:
+        return text if len(text) <= limit else text[: limit - 1] + "…"
+    out: list[str] = []
+    for char in text[:limit]:
+        if char in _SHORT:
+            out.append(_SHORT[char])
+        elif unicodedata.category(char) in _HIDDEN:
+            code = ord(char)
+            out.append(f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")
+        else:
+            out.append(char)
+    if len(text) > limit:
+        out.append("…")
+    return "".join(out)
+
+
+def printable_bytes(raw: bytes, encoding: str = "utf-8", limit: int = 4096) -> str:
+    r"""The printable form of `raw`; bytes that `encoding` cannot read appear as ``\\xNN``."""
+    return printable(raw[: limit * 4].decode(encoding, "surrogateescape"), limit)
+
+
+def escaped_path(text: str) -> str:
+    """Like `printable`, but backslashes stay single: for Windows paths, where doubling them misleads."""
+    return printable(text.replace("\\", "\x00")).replace("\\x00", "\\")
