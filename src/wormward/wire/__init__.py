@@ -1,0 +1,1 @@
+"""Bytes <-> values: no socket, no file, no clock. Decoders raise only `WireError`."""
