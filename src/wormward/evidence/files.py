@@ -1,0 +1,190 @@
+"""Evidence files as streams of uncompressed bytes that know their own digest.
+
+One code path for plain, `.gz`, `.xz` and `.zst` files (recognised by content, not by name): windows of bounded
+size, each byte hashed once. A damaged compressed file gives what could be read, then an EvidenceError.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import lzma
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Protocol
+
+import zstandard
+
+from wormward.evidence.unpack import Unxz, Unzstd
+from wormward.model.errors import EvidenceError
+
+HEAD = 4096
+"""Bytes that recognition may look at."""
+_COMPRESSED_WINDOW = 1 << 20
+_STEP = 1 << 16
+
+
+class _Readable(Protocol):
+    def readinto(self, buffer: memoryview, /) -> int | None: ...
+
+    def close(self) -> None: ...
+
+
+class _Gunzip(io.RawIOBase):
+    """All members of a gzip file; zlib directly, because `gzip.GzipFile` copies every byte twice more."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._inflate = zlib.decompressobj(wbits=31)
+        self._pending = b""
+        self._started = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        view = memoryview(buffer)
+        while True:
+            if not self._pending:
+                self._pending = self._raw.read(_COMPRESSED_WINDOW)
+                if not self._pending:
+                    if self._started and not self._inflate.eof:
+                        raise EOFError("the compressed file ends before its data do")
+                    return 0
+            if self._inflate.eof:  # another member, or padding that gzip allows
+                self._pending = self._pending.lstrip(b"\0")
+                if not self._pending:
+                    continue
+                self._inflate = zlib.decompressobj(wbits=31)
+            self._started = True
+            # Little at a time: where the file is damaged, what the same call had unpacked before is lost.
+            out = self._inflate.decompress(self._pending, min(len(view), _STEP))
+            self._pending = self._inflate.unused_data if self._inflate.eof else self._inflate.unconsumed_tail
+            if out:
+                view[: len(out)] = out
+                return len(out)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _unpack(raw: BinaryIO) -> tuple[_Readable, str]:
+    magic = raw.read(6)
+    raw.seek(0)
+    if magic[:2] == b"\x1f\x8b":
+        return _Gunzip(raw), "gz"
+    if magic == b"\xfd7zXZ\0":
+        return Unxz(raw), "xz"
+    if magic[:4] == b"\x28\xb5\x2f\xfd":
+        return Unzstd(raw), "zst"
+    return raw, ""  # type: ignore[return-value]  # an unbuffered FileIO has readinto, BinaryIO does not say so
+
+
+class ByteStream:
+    """The uncompressed bytes of one file, in order; `sha256` is theirs once the end was reached."""
+
+    def __init__(self, path: Path, progress: Callable[[int], None] = lambda _n: None, hashed: bool = True) -> None:
+        """Open `path`; raises EvidenceError if it cannot be opened. `hashed=False` if the digest is known already."""
+        try:
+            raw = path.open("rb", buffering=0)
+        except OSError as error:
+            raise EvidenceError(
+                f"cannot be opened ({error.strerror or error})", remedy="check that it exists and that you may read it"
+            ) from error
+        self._raw = raw
+        try:
+            self._source, self.compression = _unpack(raw)
+        except (OSError, lzma.LZMAError, zstandard.ZstdError) as error:
+            raw.close()
+            raise EvidenceError(f"cannot be read ({error})", remedy="copy it again from where it came from") from error
+        self._hash = hashlib.sha256() if hashed else None
+        self._progress = progress
+        self._told = 0
+        self.consumed = 0
+        self.ended = False
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill `buffer` as far as bytes are left; 0 at the end. Raises EvidenceError where the file is damaged."""
+        filled = 0
+        while filled < len(buffer):
+            try:
+                count = self._source.readinto(buffer[filled:])
+            except (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
+                self._account(buffer, filled)
+                self.ended = True
+                raise EvidenceError(
+                    f"is damaged: {error}",
+                    place=f"byte {self.consumed} of the uncompressed data",
+                    remedy="what stands before that place was read; copy the file again for the rest",
+                ) from error
+            if not count:
+                self.ended = True
+                break
+            filled += count
+        self._account(buffer, filled)
+        return filled
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes; fewer only at the end."""
+        buffer = bytearray(size)
+        count = self.readinto(memoryview(buffer))
+        return bytes(buffer[:count])
+
+    def drain(self) -> None:
+        """Read to the end, so that the digest is that of the whole file."""
+        buffer = memoryview(bytearray(1 << 20))
+        while not self.ended:
+            self.readinto(buffer)
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the bytes read so far, lower-case hex."""
+        if self._hash is None:
+            raise ValueError("this stream was opened with hashed=False")
+        return self._hash.hexdigest()
+
+    def _account(self, buffer: memoryview, count: int) -> None:
+        if count and self._hash is not None:
+            self._hash.update(buffer[:count])
+        self.consumed += count
+        # Progress is of the file as it lies on disk, so that a bar of compressed files ends at 100 %.
+        here = self._raw.tell() if not self._raw.closed else self._told
+        if here > self._told:
+            self._progress(here - self._told)
+            self._told = here
+
+    def close(self) -> None:
+        """Close the file."""
+        self._source.close()
+        self._raw.close()
+
+    def __enter__(self) -> ByteStream:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceFile:
+    """One file that was given: where it lies, how it is called in output, and its number in this run."""
+
+    path: Path
+    name: str  # relative to what the user gave, escaped; never absolute
+    file_no: int
+    site: str
+    size: int  # bytes on disk
+    kind: str = ""  # which reader recognised it; empty: not asked yet
+
+    def open(self, progress: Callable[[int], None] = lambda _n: None, hashed: bool = True) -> ByteStream:
+        """The uncompressed bytes. Raises EvidenceError if the file cannot be opened."""
+        return ByteStream(self.path, progress, hashed)
+
+    def head(self) -> bytes:
+        """The first bytes, uncompressed, for recognition. Raises EvidenceError if they cannot be read."""
+        with self.open(hashed=False) as stream:
+            return stream.read(HEAD)

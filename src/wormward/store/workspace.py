@@ -1,0 +1,208 @@
+"""The workspace: takes rows from readers, keeps them in bounds, hands whole tables to the engine.
+
+Parts carry a table's reader columns, `file_no` (int32) and `ordinal` (int64: the row's place within its file and
+table). A row's `source` and `row_id` follow from `sources()`, which knows each file's place in sha256 order; rows of
+a file that is not in it (a second copy of another file) do not count: join inwards.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wormward.model.errors import WorkspaceError
+from wormward.model.tables import BY_NAME, FACTS, SOURCES
+from wormward.store import layout
+from wormward.store.buffer import TableBuffer, Values, stored_schema
+from wormward.store.parquet import disk_error, write_part
+
+MEMORY = 192 << 20
+"""Bytes of rows that are kept in memory before the largest table is written out."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """One evidence file that was read."""
+
+    file_no: int
+    sha256: str
+    name: str
+    kind: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Where one table's rows lie: Parquet files, and what stayed in memory (None if nothing did)."""
+
+    parquet: tuple[Path, ...]
+    memory: pa.Table | None
+
+
+def source_table(sources: Iterable[SourceRow]) -> tuple[pa.Table, dict[int, str]]:
+    """The columns of SOURCES and `file_no`, in sha256 order; and for each second copy the name of the file that counts.
+
+    Of several files with equal bytes the one with the smallest name counts.
+    """
+    kept: dict[str, SourceRow] = {}
+    copies: dict[int, str] = {}
+    for row in sorted(sources, key=lambda r: (r.sha256, r.name, r.file_no)):
+        first = kept.setdefault(row.sha256, row)
+        if first is not row:
+            copies[row.file_no] = first.name
+    rows = list(kept.values())
+    columns = {
+        "source": pa.array(range(len(rows)), pa.int32()),
+        "sha256": pa.array([r.sha256 for r in rows], pa.string()),
+        "name": pa.array([r.name for r in rows], pa.string()),
+        "kind": pa.array([r.kind for r in rows], pa.string()),
+        "unit": pa.array([r.unit for r in rows], pa.string()),
+        "file_no": pa.array([r.file_no for r in rows], pa.int32()),
+    }
+    return pa.table(columns, schema=SOURCES.schema.append(pa.field("file_no", pa.int32()))), copies
+
+
+class Workspace:
+    """Takes rows (a `TableSink`), then gives parts. A context manager: leaving it removes what was only for this run.
+
+    `folder` None: a temporary one is made when memory does not suffice, and removed. Else the tables are kept there;
+    what it held before is replaced when `finish` succeeds and not before. `add` may be called from several threads.
+    """
+
+    def __init__(self, folder: Path | None = None, memory_bytes: int = MEMORY) -> None:
+        """Claim and lock `folder`. Raises WorkspaceError if it is not ours to write or another run writes there."""
+        self._buffers = {t.name: TableBuffer(t) for t in FACTS}
+        self._parts: dict[str, list[Path]] = {t.name: [] for t in FACTS}
+        self._memory: dict[str, pa.Table] = {}
+        self._sources: pa.Table | None = None
+        self._bound = memory_bytes
+        self._size = 0
+        self._guard = threading.Lock()
+        self._folder = folder
+        self._temporary: Path | None = None
+        self._lock: BinaryIO | None = None
+        if folder is not None:
+            layout.claim(folder)
+            self._lock = layout.lock(folder)
+            layout.clear(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> Workspace:
+        """A workspace that an earlier run kept in `folder`, for reading. Raises WorkspaceError if there is none."""
+        if not (folder / layout.MANIFEST).is_file():
+            raise WorkspaceError(f"{folder} holds no workspace; name the folder that --workspace named when it was made")
+        layout.check_schema(folder)
+        workspace = cls()
+        try:
+            workspace._sources = pq.read_table(folder / layout.SOURCES_FILE)
+        except (OSError, pa.ArrowException) as error:
+            raise WorkspaceError(f"{folder / layout.SOURCES_FILE} cannot be read ({error}); run the assessment again") from error
+        for name in workspace._parts:
+            workspace._parts[name] = sorted((folder / layout.TABLES / name).glob("part-*.parquet"))
+        return workspace
+
+    def add(self, table: str, file_no: int, columns: Mapping[str, Values]) -> None:
+        """Append rows of one table from one file (see `model.reading.TableSink`)."""
+        with self._guard:
+            if self._sources is not None:
+                raise WorkspaceError("the workspace is finished: it takes no more rows")
+            buffer = self._buffers[table]
+            before = buffer.size
+            buffer.add(file_no, columns)
+            self._size += buffer.size - before
+            while self._size > self._bound:
+                largest = max(self._buffers.values(), key=lambda b: b.size)
+                self._write_out(largest)
+
+    def _write_out(self, buffer: TableBuffer) -> None:
+        name = buffer.table.name
+        self._size -= buffer.size
+        folder = self._root() / layout.TABLES / name
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise disk_error("the workspace", folder, error) from error
+        path = folder / f"part-{len(self._parts[name]):05d}.parquet"
+        write_part(buffer.take(), path, f"table {name}", lasting=self._folder is not None)
+        self._parts[name].append(path)
+
+    def _root(self) -> Path:
+        """Where parts are written: in the folder until it is finished, or in a temporary one."""
+        if self._folder is not None:
+            return self._folder / layout.UNFINISHED
+        if self._temporary is None:
+            try:
+                self._temporary = Path(tempfile.mkdtemp(prefix="wormward-"))
+            except OSError as error:
+                raise disk_error("the workspace", Path(tempfile.gettempdir()), error) from error
+        return self._temporary
+
+    def finish(self, sources: Iterable[SourceRow]) -> dict[int, str]:
+        """All rows are in: `sources()` and `parts()` answer from now on.
+
+        Gives for each file number that is a second copy of another file the name of the file that counts.
+        Raises WorkspaceError if the folder cannot be written.
+        """
+        self._sources, copies = source_table(sources)
+        for name, buffer in self._buffers.items():
+            if not buffer.rows:
+                continue
+            if self._folder is not None:
+                self._write_out(buffer)
+            else:
+                self._memory[name] = buffer.take()
+        if self._folder is not None:
+            self._keep(self._folder)
+        return copies
+
+    def _keep(self, folder: Path) -> None:
+        root = self._root()
+        try:
+            (root / layout.TABLES).mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise disk_error("the workspace", root, error) from error
+        write_part(self._sources, root / layout.SOURCES_FILE, "the list of sources", lasting=True)
+        layout.put_in_place(folder)
+        for name, paths in self._parts.items():
+            self._parts[name] = [folder / layout.TABLES / name / path.name for path in paths]
+
+    def parts(self, table: str) -> Parts:
+        """Where the rows of `table` lie; columns as `store.buffer.stored_schema` says."""
+        return Parts(tuple(self._parts[table]), self._memory.get(table))
+
+    def schema(self, table: str) -> pa.Schema:
+        """The columns of a part of `table`."""
+        return stored_schema(BY_NAME[table])
+
+    def sources(self) -> pa.Table:
+        """SOURCES and `file_no`, one row a file that counts, in the order of their digests."""
+        if self._sources is None:
+            raise WorkspaceError("the workspace is not finished: its sources are not known yet")
+        return self._sources
+
+    def close(self) -> None:
+        """Remove what was only for this run and let go of the folder."""
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+            self._temporary = None
+        if self._lock is not None:
+            if self._folder is not None:
+                shutil.rmtree(self._folder / layout.UNFINISHED, ignore_errors=True)
+            self._lock.close()
+            self._lock = None
+        self._memory.clear()
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
