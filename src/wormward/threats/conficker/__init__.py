@@ -1,0 +1,1 @@
+"""Conficker (Downadup, Kido): what is known of it stands in `pack.toml`, what it computes beside it in Python."""
