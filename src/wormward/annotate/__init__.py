@@ -1,0 +1,45 @@
+"""Annotators: pure functions from distinct keys to more columns. A new one is a file and a line here."""
+
+from __future__ import annotations
+
+from wormward.annotate.base import Annotator, Days, Engine
+from wormward.annotate.call_effects import CALL_EFFECTS
+from wormward.annotate.contact_ports import CONTACT_PORTS, CONTACT_WEEKS
+from wormward.annotate.file_forms import FILE_FORMS
+from wormward.annotate.name_days import NAME_DAYS, telling_queries
+from wormward.annotate.packet_forms import PACKET_FORMS
+from wormward.annotate.request_forms import REQUEST_FORMS
+from wormward.model.pack import ThreatPack
+from wormward.model.tables import BY_NAME
+
+__all__ = ["ANNOTATORS", "Annotator", "Days", "Engine", "annotate_all"]
+
+# In this order: the keys of contact_ports use contact_weeks.
+ANNOTATORS: tuple[Annotator, ...] = (
+    NAME_DAYS,
+    CONTACT_WEEKS,
+    CONTACT_PORTS,
+    PACKET_FORMS,
+    REQUEST_FORMS,
+    FILE_FORMS,
+    CALL_EFFECTS,
+)
+
+
+def annotate_all(engine: Engine, pack: ThreatPack, days: Days) -> None:
+    """Run every annotator of `pack` over its distinct keys, and make the cut `telling_queries`.
+
+    Side tables of an earlier pack are replaced. Annotations of facts without rows are empty, and no query is asked.
+    Raises what the engine raises (WorkspaceError).
+    """
+    tables, empty = engine.tables(), engine.empty()
+    for annotator in ANNOTATORS:
+        keys = None if annotator.fact in empty else annotator.keys(tables, pack)
+        if keys is None:
+            made = {name: BY_NAME[name].schema.empty_table() for name in annotator.makes}
+        else:
+            made = dict(annotator.annotate(engine.arrow(keys), pack, days))
+        for name in annotator.makes:
+            engine.add(name, made[name])
+    if NAME_DAYS.fact not in empty:
+        engine.keep("telling_queries", telling_queries(tables))

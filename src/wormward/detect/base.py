@@ -1,0 +1,190 @@
+"""What a detector is, and the few shapes that all of them share.
+
+    find(tables, pack, scope)   relational: an Ibis expression of few, aggregated rows; None where the pack has no use
+    refine(rows, pack, scope)   plain Python on these rows: probabilities, sentences, one `Draft` an event key
+
+`find` uses only what DuckDB and Spark answer alike: group-by, equi-joins (a time window is a bucket and its
+neighbour), window functions over integers. Strengths come of distinct names, targets and time buckets, never of row
+counts, so that several sources of one story give the findings of one of them; copies raise `count` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from wormward.model.findings import CITED_ROWS, Kind
+from wormward.model.pack import ThreatPack, Variant
+from wormward.model.site import Site
+
+Tables = Mapping[str, Any]
+"""Ibis tables by name: facts with the engine's `second` (int64, seconds since 1970 UTC), and side tables."""
+Row = dict[str, Any]
+EVENT = ("site", "client", "server")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is known of the evidence as a whole.
+
+    Days are days since 1970 UTC. `answering` are the sources (as in the column `source`) that show answers to
+    lookups at all; `empty` names tables without rows.
+    """
+
+    first_day: int
+    last_day: int
+    tolerance_days: int
+    all_time: bool = False
+    site: Site = field(default_factory=Site)
+    domain_controllers: frozenset[str] = frozenset()
+    resolvers: frozenset[str] = frozenset()
+    answering: frozenset[int] = frozenset()
+    empty: frozenset[str] = frozenset()
+
+    @property
+    def name_servers(self) -> tuple[str, ...]:
+        """Addresses whose lookups may be somebody else's, ordered: resolvers and domain controllers, known or inferred."""
+        known = self.resolvers | self.domain_controllers | self.site.resolvers | self.site.domain_controllers
+        return tuple(sorted(known))
+
+    @property
+    def controllers(self) -> tuple[str, ...]:
+        """Domain controllers, known or inferred, ordered."""
+        return tuple(sorted(self.domain_controllers | self.site.domain_controllers))
+
+    @property
+    def scanners(self) -> tuple[str, ...]:
+        """The site's own scanners, ordered: they ask what a worm asks, and are not it."""
+        return tuple(sorted(self.site.scanners))
+
+    def list_days(self, variant: Variant, pack: ThreatPack) -> int:
+        """How many days' lists of `variant` names were tried against."""
+        first = pack.since_day if self.all_time else self.first_day - self.tolerance_days
+        return max(0, self.last_day + self.tolerance_days - max(first, variant.first_day) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """The rows that show one event: how many, from when to when, and those that are cited."""
+
+    time: datetime
+    time_last: datetime
+    count: int
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A finding before its citations are looked up; see `model.findings.Finding`.
+
+    `also` holds rows of another table that belong to the event (the call before a fetch): they are cited, not counted.
+    """
+
+    actor: str
+    site: str
+    table: str
+    witness: Witness
+    sentence: str
+    fields: Mapping[str, str | int]
+    target: str | None = None
+    variants: tuple[str, ...] = ()
+    vulnerability: str | None = None
+    milli: int | None = None
+    key: str = ""
+    also: tuple[tuple[str, tuple[int, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """One detector: what it finds, on what ground, and what it cannot tell. `tables` must all have rows for it to run.
+
+    Detectors that share one `find` share its rows: it is asked once.
+    """
+
+    rule: str
+    kind: Kind
+    title: str
+    tables: tuple[str, ...]
+    references: tuple[str, ...]
+    limitations: tuple[str, ...]
+    find: Callable[[Tables, ThreatPack, Scope], Any | None]
+    refine: Callable[[list[Row], ThreatPack, Scope], list[Draft]]
+
+
+def without(rows: Any, column: str, members: Sequence[str]) -> Any:
+    """`rows` whose `column` is none of `members`."""
+    return rows.filter(~rows[column].isin(list(members))) if members else rows
+
+
+def flag(condition: Any) -> Any:
+    """A condition as 0 or 1, null as 0: sums and maxima of it mean the same everywhere."""
+    return condition.fill_null(False).cast("int32")
+
+
+def witnessed(rows: Any, by: Sequence[str], **more: Callable[[Any], Any]) -> Any:
+    """One row per `by`: count, first and last time, the rows to cite, and `more` aggregates of the group.
+
+    Adds columns `count`, `time`, `time_last`, `first_row`, `last_row` (of the first and last time) and `rows` (the
+    smallest CITED_ROWS row ids, in no order).
+    """
+    import ibis  # noqa: PLC0415 - slow to import; `--help` must not pay for it
+
+    group = ibis.window(group_by=list(by))
+    marked = rows.mutate(
+        rank_=ibis.row_number().over(ibis.window(group_by=list(by), order_by="row_id")),
+        begin_=rows.time.min().over(group),
+        end_=rows.time.max().over(group),
+    )
+    return marked.group_by(*by).agg(
+        count=marked.count(),
+        time=marked.time.min(),
+        time_last=marked.time.max(),
+        first_row=marked.row_id.min(where=marked.time == marked.begin_),
+        last_row=marked.row_id.max(where=marked.time == marked.end_),
+        rows=marked.row_id.collect(where=marked.rank_ < CITED_ROWS),
+        **{name: make(marked) for name, make in more.items()},
+    )
+
+
+def windows(rows: Any, seconds: int, by: Sequence[str]) -> Any:
+    """Every row twice: in its own bucket of `seconds` and in the next, as `window`; only the columns `by` and `window`.
+
+    Anything that happens within `seconds` stands whole in one window; a window spans at most twice that.
+    """
+    import ibis  # noqa: PLC0415 - see witnessed()
+
+    bucket = rows.mutate(window=rows.second // seconds).select(*by, "window")
+    return ibis.union(bucket, bucket.mutate(window=bucket.window + 1))
+
+
+def grouped(rows: Iterable[Row], by: Sequence[str]) -> list[tuple[tuple[Any, ...], list[Row]]]:
+    """Rows by the values of `by`, groups in order of these values."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[name] for name in by), []).append(row)
+    return sorted(groups.items(), key=lambda item: tuple(str(v) for v in item[0]))
+
+
+def witness(row: Row) -> Witness:
+    """The `Witness` in one row that `witnessed` made."""
+    return merged([row])
+
+
+def merged(rows: Sequence[Row]) -> Witness:
+    """One witness of several disjoint groups of the same event."""
+    first = min((row["time"], row["first_row"]) for row in rows)
+    last = max((row["time_last"], row["last_row"]) for row in rows)
+    smallest = sorted({number for row in rows for number in row["rows"]})[:CITED_ROWS]
+    return Witness(
+        time=first[0].astimezone(UTC),
+        time_last=last[0].astimezone(UTC),
+        count=sum(row["count"] for row in rows),
+        rows=tuple(sorted({*smallest, first[1], last[1]})),
+    )
+
+
+def iso_day(day: int) -> str:
+    """Days since 1970 as an ISO date."""
+    return (date(1970, 1, 1) + timedelta(days=day)).isoformat()

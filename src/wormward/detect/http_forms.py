@@ -1,0 +1,81 @@
+"""Requests of the pack's HTTP forms: what the http.* detectors share.
+
+A request that a proxy makes for somebody else does not speak against the proxy. It is known as such where the inner
+request to that proxy is in the evidence too, or where the request carries a header that proxies add.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+from wormward.detect.base import Draft, Row, Scope, Tables, flag, grouped, merged, witnessed
+from wormward.model.pack import ThreatPack
+
+_BY = ("site", "client", "form", "exact", "relayed")
+_KEY = ("method", "uri", "host", "header_names")
+
+
+def _requests(tables: Tables, pack: ThreatPack) -> Any:
+    """Requests of all forms, with `form`, `exact` and `relayed` (1: a proxy made it for somebody else)."""
+    table = tables["http_requests"].select("row_id", "site", "time", "client", "server", "proxied", *_KEY)
+    keyed = table.mutate(host=table.host.fill_null(""), header_names=table.header_names.fill_null(""))
+    hits = keyed.join(tables["request_forms"], list(_KEY))
+    inner = hits.filter(hits.proxied & (hits.server != hits.client))
+    inner = inner.select("site", "uri", "host", client=inner.server, inner=1).distinct()
+    marked = hits.left_join(inner, ["site", "client", "uri", "host"]).select(*hits.columns, "inner")
+    return marked.mutate(relayed=flag(marked.inner.notnull() | _proxy_headers(marked, pack)))
+
+
+def _proxy_headers(rows: Any, pack: ThreatPack) -> Any:
+    """True where a header is one that proxies add to requests of the pack's forms."""
+    import ibis  # noqa: PLC0415 - slow to import
+
+    names = sorted({name.lower() for form in pack.http_forms for name in form.proxy_headers})
+    listed = ibis.literal(",") + rows.header_names.lower() + ibis.literal(",")
+    return reduce(lambda seen, name: seen | listed.contains(f",{name},"), names, ibis.literal(value=False))
+
+
+def find(tables: Tables, pack: ThreatPack, _scope: Scope) -> Any | None:
+    """One row per client, form, `exact` and `relayed`: how many distinct hosts and URIs, with an example."""
+    if not pack.http_forms:
+        return None
+    return witnessed(
+        _requests(tables, pack),
+        _BY,
+        hosts=lambda t: t.host.nunique(),
+        host=lambda t: t.host.min(),
+        uris=lambda t: t.uri.nunique(),
+        uri=lambda t: t.uri.min(),
+    )
+
+
+def of_rule(rows: list[Row], pack: ThreatPack, rule: str, *, relayed: bool = False) -> list[Row]:
+    """Rows of the pack's forms for `rule`, of requests made for oneself or, if asked for, passed on."""
+    forms = {form.id for form in pack.http_forms if form.rule == rule}
+    return [row for row in rows if row["form"] in forms and bool(row["relayed"]) is relayed]
+
+
+def drafts(rows: list[Row], pack: ThreatPack, sentence: str) -> list[Draft]:
+    """One draft per client and form."""
+    variants = {form.id: form.variants for form in pack.http_forms}
+    return [
+        Draft(
+            actor=client,
+            site=site,
+            table="http_requests",
+            witness=merged(group),
+            sentence=sentence,
+            fields={
+                "actor": client,
+                "form": form,
+                "hosts": max(row["hosts"] for row in group),
+                "host": min(row["host"] for row in group),
+                "requests": max(row["uris"] for row in group),
+                "uri": min(row["uri"] for row in group),
+            },
+            variants=variants[form],
+            key=form,
+        )
+        for (site, client, form), group in grouped(rows, _BY[:3])
+    ]
