@@ -1,0 +1,208 @@
+"""The command line. Only what `--help` needs is imported before a command runs.
+
+Exit codes: 0 nothing found and all evidence given was read; 1 a host is infected or suspected (or what `--fail-on`
+names); 2 it could not run; 3 nothing found, but part of the evidence could not be read; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wormward import __version__
+
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
+
+    from wormward.model.states import Assessment
+
+FOUND, COULD_NOT_RUN, IN_PART, INTERRUPTED = 1, 2, 3, 130
+
+app = typer.Typer(
+    name="wormward", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+)
+
+
+class FailOn(StrEnum):
+    """States that can be asked to count as found."""
+
+    ATTACKED = "attacked"
+    LEFTOVERS = "leftovers"
+    EXPOSED = "exposed"
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"wormward {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def wormward(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version and stop.")
+    ] = False,
+) -> None:
+    """Find every host that a network worm infected, with evidence, offline."""
+
+
+@app.command()
+def assess(
+    context: typer.Context,
+    *,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="PATH...", show_default=False, help="Captures, logs and folders of them; .gz, .xz and .zst too."),
+    ] = None,
+    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the whole assessment as JSON.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a report for people, one file.")] = None,
+    workspace: Annotated[
+        Path | None, typer.Option("--workspace", metavar="DIR", help="Keep the tables there, as Parquet.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="Leave out what is earlier (ISO 8601; UTC or --tz).")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="Leave out what is later; a date includes its day.")
+    ] = None,
+    dc: Annotated[list[str] | None, typer.Option("--dc", metavar="ADDRESS", help="A domain controller; repeat for more.")] = None,
+    site: Annotated[Path | None, typer.Option("--site", metavar="FILE", help="What you know of the site (site.toml).")] = None,
+    separate: Annotated[bool, typer.Option("--separate", help="Give each file a site of its own.")] = False,
+    all_time: Annotated[bool, typer.Option("--all-time", help="Try names of every day, not only of the evidence's.")] = False,
+    tolerance: Annotated[
+        int | None,
+        typer.Option(
+            "--tolerance", metavar="DAYS", min=0, max=3650, help="Days each way that clocks may be off (default: the pack's)."
+        ),
+    ] = None,
+    tz: Annotated[
+        str | None, typer.Option("--tz", metavar="NAME", help="Time zone of stamps that carry none, e.g. Asia/Tokyo.")
+    ] = None,
+    pack: Annotated[
+        list[Path] | None,
+        typer.Option("--pack", metavar="FOLDER", help="A threat pack instead of the built-in ones; repeat for more."),
+    ] = None,
+    fail_on: Annotated[
+        list[FailOn] | None,
+        typer.Option("--fail-on", metavar="WORD", help="Exit 1 for this too: attacked, leftovers or exposed."),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", metavar="N", min=1, max=256, help="Cores to use (default: all of this machine).")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but errors; the exit code and the files answer.")] = False,
+) -> None:
+    """Say which hosts are infected, by which variant, since when and by whom, and what the evidence could not show.
+
+    Exit codes: 0 nothing found; 1 a host is infected or suspected; 2 could not run; 3 nothing found, but part of the
+    evidence could not be read; 130 interrupted.
+    """
+    if not paths:
+        typer.echo(context.get_help(), err=True)
+        typer.echo("\nGive at least one file or folder, for example: wormward assess capture.pcap", err=True)
+        raise typer.Exit(COULD_NOT_RUN)
+
+    def run() -> int:
+        from wormward import command  # noqa: PLC0415 - what the work needs is slow to import, --help must not be
+
+        asked = command.Request(
+            paths=tuple(paths or ()),
+            json=json,
+            html=html,
+            workspace=workspace,
+            since=since,
+            until=until,
+            controllers=tuple(dc or ()),
+            site=site,
+            separate=separate,
+            all_time=all_time,
+            tolerance=tolerance,
+            time_zone=tz,
+            packs=tuple(pack or ()),
+            jobs=jobs,
+            quiet=quiet,
+        )
+        return exit_code(command.run(asked), tuple(word.value for word in fail_on or ()))
+
+    raise typer.Exit(guarded(run))
+
+
+def exit_code(assessment: Assessment, fail_on: tuple[str, ...] = ()) -> int:
+    """The exit code that an assessment asks for. `infected` and `suspected` win over what could not be read."""
+    states = {"infected", "suspected", *fail_on}
+    for host in assessment.hosts:
+        if host.verdict.value in states or host.exposure.value in states:
+            return FOUND
+    return IN_PART if any(source.problems for source in assessment.coverage) else 0
+
+
+def guarded(run: Callable[[], int]) -> int:
+    """The exit code of `run`; what users may do wrong and what disks do becomes one sentence, never a traceback."""
+    from wormward.model.errors import WormwardError  # noqa: PLC0415 - see above
+
+    interrupted = False
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal interrupted
+        interrupted = True
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return run()
+    except KeyboardInterrupt:
+        pass
+    except BrokenPipeError:
+        # Whoever read our output had enough; the rest goes nowhere, and Python must not complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return COULD_NOT_RUN
+    except WormwardError as error:
+        # An engine that is interrupted says so in its own way.
+        if not interrupted:
+            typer.echo(f"wormward: {error}", err=True)
+            return COULD_NOT_RUN
+    except OSError as error:
+        typer.echo(f"wormward: {error.filename or 'the system'}: {error.strerror or error}", err=True)
+        return COULD_NOT_RUN
+    except MemoryError:
+        typer.echo("wormward: not enough memory; give fewer files at once, or --workspace on a disk with room", err=True)
+        return COULD_NOT_RUN
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    typer.echo("wormward: interrupted; nothing was written", err=True)
+    return INTERRUPTED
+
+
+def _last_word(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What nobody caught: libraries may hold an interrupt back until the command's own handlers are gone."""
+    if issubclass(kind, KeyboardInterrupt):
+        typer.echo("wormward: interrupted", err=True)
+        os._exit(INTERRUPTED)  # an ordinary end would be by signal, which scripts take for a crash
+    sys.__excepthook__(kind, error, trace)
+
+
+def main() -> None:
+    """The entry point: run the command that the words of the command line name, and exit with its code."""
+    sys.excepthook = _last_word
+    try:
+        app()
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+    except Exception:  # noqa: BLE001 - Python's own exit code for a crash is 1, which here means "infected"
+        traceback.print_exc()
+        typer.echo(
+            "wormward: this is a fault of the program, not of the evidence; please report it with the lines above", err=True
+        )
+        raise SystemExit(COULD_NOT_RUN) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""The HTML report: one file that a director and an analyst can both read, offline, on screen or on paper.
+
+Nothing is loaded from anywhere (a content security policy says so), the table sorts with a few lines of script and
+reads without, and every sentence passes `report.i18n`. Jinja escapes whatever comes from evidence.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from wormward import __version__
+from wormward.model.findings import Cite, Finding
+from wormward.model.pack import ThreatPack, Weight
+from wormward.model.states import Assessment, Coverage, Infection
+from wormward.report import drawing, labels
+from wormward.report.i18n import ENGLISH, Language
+from wormward.report.words import harmless, minute
+
+MOST_FINDINGS = 1000
+"""So many findings are written out; the JSON form has all."""
+MOST_SOURCES = 400
+"""So many sources are listed, those with problems first among them; the JSON form has all."""
+MOST_PLACES = 6
+"""So many places of one file are named and put into a command."""
+_UNPACK = {".gz": "zcat", ".xz": "xzcat", ".zst": "zstdcat"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The places of one finding in one source, and the command that shows them."""
+
+    source: str
+    unit: str
+    numbers: tuple[int, ...]
+    command: str
+
+
+def to_html(assessment: Assessment, packs: Sequence[ThreatPack] = (), language: Language = ENGLISH) -> str:
+    """The report as one HTML page. `packs` are those that it was judged by: their rules and names are explained."""
+    environment = Environment(
+        loader=PackageLoader("wormward.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(harmless=harmless, minute=minute)
+    environment.globals.update(_=language, say=language.say, many=language.many, labels=labels, language=language)
+    style, script = _asset("report.css"), _asset("report.js")
+    return environment.get_template("report.html").render(
+        assessment=assessment,
+        version=__version__,
+        style=style,
+        script=script,
+        policy=f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'",
+        packs=packs,
+        **_hosts(assessment),
+        **_evidence(assessment),
+        **_first(assessment),
+        graph=drawing.graph(assessment),
+        timeline=drawing.timeline(assessment),
+        weight_rows=[(pack, [_weight_row(w) for w in pack.judge.weights]) for pack in packs],
+        vendors=[(pack, sorted({vendor for v in pack.variants for vendor in v.names})) for pack in packs],
+    )
+
+
+def _asset(name: str) -> str:
+    return (files("wormward.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    """The form in which a content security policy names an inline text."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _hosts(assessment: Assessment) -> dict[str, Any]:
+    """The hosts as the page shows them: those with something to tell, worst first, and the silent ones."""
+    shown = [h for h in labels.worst_first(assessment.hosts) if not labels.is_silent(h)]
+    letters: dict[str, int] = {}
+    for host in shown:
+        if host.verdict is Infection.INFECTED:
+            letter = "/".join(host.variant) or "?"
+            letters[letter] = letters.get(letter, 0) + 1
+    told = sorted({x for h in assessment.hosts for x in h.variant})
+    return {
+        "hosts": shown,
+        "anchors": {(h.site, h.address): f"host-{i}" for i, h in enumerate(shown, 1)},
+        "letter_class": {letter: f"v{i % 5}" for i, letter in enumerate(told)},
+        "silent": [h for h in assessment.hosts if labels.is_silent(h)],
+        "count": {verdict.value: assessment.count(verdict) for verdict in Infection},
+        "letters": ", ".join(f"{letter}: {number}" for letter, number in sorted(letters.items())),
+        "several_sites": len({h.site for h in assessment.hosts}) > 1,
+    }
+
+
+def _first(assessment: Assessment) -> dict[str, Any]:
+    """Who may have been the first: all with at least half the best claim, each with the outsider that infected it."""
+    candidates = assessment.patient_zero
+    hosts = {(h.site, h.address): h for h in assessment.hosts}
+    zeros = []
+    for zero in (c for c in candidates if 2 * c.likelihood >= candidates[0].likelihood):
+        host = hosts[zero.site, zero.address]
+        zeros.append((zero, host.infected_by[0].start if host.infected_by else ""))
+    names = ", ".join(zero.address for zero, _ in zeros[:5])
+    return {"zeros": zeros, "zero_names": names if len(zeros) <= 5 else f"{names}, …"}
+
+
+def _evidence(assessment: Assessment) -> dict[str, Any]:
+    """Findings with their places, and the sources with what they cannot show."""
+    sources = {c.sha256: c for c in reversed(assessment.coverage) if not c.duplicate_of}
+    weighed = {i for h in assessment.hosts for r in h.reasons for i in r.findings}
+    findings = sorted(assessment.findings, key=lambda f: f.id not in weighed)[:MOST_FINDINGS]
+    findings.sort(key=lambda f: (f.time, f.id))
+    return {
+        "findings": [(f, places(f, sources)) for f in findings],
+        "findings_left_out": len(assessment.findings) - len(findings),
+        "shown_findings": {f.id for f in findings},
+        "sources": _listed(assessment.coverage),
+        "unread_sources": sum(bool(c.problems) for c in assessment.coverage),
+        "holes": sorted({f.vulnerability for f in findings if f.vulnerability}),
+        "blind": labels.blind_spots(assessment.coverage),
+    }
+
+
+def _listed(coverage: Sequence[Coverage]) -> list[Coverage]:
+    """The sources that the page lists, in their own order."""
+    kept = sorted(range(len(coverage)), key=lambda i: not coverage[i].problems)[:MOST_SOURCES]
+    return [coverage[i] for i in sorted(kept)]
+
+
+def places(finding: Finding, sources: Mapping[str, Coverage]) -> list[Place]:
+    """Where to look for a finding: per source the first few places and a command that shows them."""
+    by_source: dict[tuple[str, str], list[int]] = {}
+    for cite in sorted(finding.cites, key=_cite_order(sources)):
+        by_source.setdefault((cite.sha256, cite.unit), []).append(cite.place)
+    out = []
+    for (sha256, unit), numbers in by_source.items():
+        name = harmless(sources[sha256].source) if sha256 in sources else sha256[:12]
+        first = tuple(sorted(set(numbers))[:MOST_PLACES])
+        out.append(Place(name, unit, first, command(name, unit, first)))
+    return out
+
+
+def _cite_order(sources: Mapping[str, Coverage]) -> Callable[[Cite], tuple[str, str, int]]:
+    def key(cite: Cite) -> tuple[str, str, int]:
+        return (sources[cite.sha256].source if cite.sha256 in sources else "", cite.sha256, cite.place)
+
+    return key
+
+
+def command(name: str, unit: str, numbers: Iterable[int]) -> str:
+    """A shell command that shows these frames or lines of the file `name`, which is quoted: it may be hostile."""
+    quoted = shlex.quote(f"./{name}" if name.startswith("-") else name)
+    if unit == "frame":
+        frames = " || ".join(f"frame.number == {n}" for n in numbers)
+        return f"tshark -r {quoted} -Y '{frames}'"
+    lines = "".join(f"{n}p;" for n in numbers)
+    unpack = next((tool for ending, tool in _UNPACK.items() if name.endswith(ending)), None)
+    return f"{unpack} {quoted} | sed -n '{lines}'" if unpack else f"sed -n '{lines}' {quoted}"
+
+
+def _weight_row(weight: Weight) -> dict[str, Any]:
+    """One weight as the method's table shows it: powers of ten with one decimal."""
+    return {
+        "weight": weight,
+        "adds": None if weight.milli is None else f"{weight.milli / 1000:.1f}",
+        "most": f"{weight.most / 1000:.1f}",
+        "when": f"{weight.when[0]} = {weight.when[1]}" if weight.when else "",
+    }

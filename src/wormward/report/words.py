@@ -1,0 +1,49 @@
+"""The last guard before text leaves the program, and the small forms that all reports share.
+
+Texts of evidence were escaped when they entered a table (`model.text`). A report does not rely on that: whatever could
+hide, reorder or forge what a reader sees is escaped here again, and nothing else is changed (a backslash stays one).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+def harmless(text: str) -> str:
+    """`text` with control, format (bidi), surrogate, private and unassigned characters written out as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(_escape(c) if unicodedata.category(c) in _HIDDEN else c for c in text)
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def fill(sentence: str, fields: Mapping[str, str | int]) -> str:
+    """`sentence` with its ``{named}`` places filled from `fields`, harmless; a place that has no field stays.
+
+    Not `str.format`: a sentence comes from a pack, and formats can reach into objects.
+    """
+    return harmless(_PLACE.sub(lambda m: str(fields.get(m[1], m[0])), sentence))
+
+
+def stamp(time: datetime | None) -> str | None:
+    """ISO 8601 in UTC with `Z`; fractions of a second only where there are any, without trailing zeros."""
+    if time is None:
+        return None
+    utc = time.astimezone(UTC)
+    fraction = f".{utc.microsecond:06d}".rstrip("0") if utc.microsecond else ""
+    return f"{utc:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+
+
+def minute(time: datetime | None) -> str:
+    """A time as people read it in a table, UTC to the second; empty if there is none."""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if time else ""
