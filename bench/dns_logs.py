@@ -1,0 +1,152 @@
+"""DNS logs on two cores: BIND text from file to finding, and the Parquet of a workspace from table to finding.
+
+WORMWARD_BENCH_LINES (default 5,000,000) and WORMWARD_BENCH_ROWS (default 20,000,000) set the sizes. In both, 200 hosts
+ask ordinary names and one asks for the names of a list, and must be convicted: a fast answer that is wrong is none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bench.compare import Row, limit, show
+from wormward.threats.conficker.algorithms import domains
+
+LINES = int(os.environ.get("WORMWARD_BENCH_LINES", "5000000"))
+ROWS = int(os.environ.get("WORMWARD_BENCH_ROWS", "20000000"))
+NAMES = 300_000
+BEGIN = datetime(2026, 3, 2, 8, tzinfo=UTC)
+DAY = (BEGIN - datetime(1970, 1, 1, tzinfo=UTC)).days
+ILL = "10.1.0.77"
+REPO = Path(__file__).resolve().parent.parent
+
+
+def names() -> list[str]:
+    """Ordinary names, then one day's list of one variant."""
+    return [f"host{i:06}.service{i % 977}.example.com" for i in range(NAMES)] + domains("B").names(DAY)
+
+
+def bind_log(path: Path) -> None:
+    """LINES lines of BIND's querylog; every 10,000th is the ill host's."""
+    known = names()
+    rng = np.random.default_rng(1)
+    asked = rng.integers(0, NAMES, LINES)
+    client = rng.integers(1, 201, LINES)
+    with path.open("w", encoding="ascii") as out:
+        for start in range(0, LINES, 100_000):
+            lines = []
+            for i in range(start, min(start + 100_000, LINES)):
+                ill = i % 10_000 == 0
+                name = known[NAMES + i // 10_000 % 250] if ill else known[asked[i]]
+                source = ILL if ill else f"10.1.1.{client[i]}"
+                ms = i * 7200_000 // LINES
+                stamp = f"02-Mar-2026 {8 + ms // 3600_000:02}:{ms // 60_000 % 60:02}:{ms // 1000 % 60:02}.{ms % 1000:03}"
+                lines.append(
+                    f"{stamp} queries: info: client @0x7f9e288e3098 {source}#{1024 + i % 60000} ({name}): "
+                    f"query: {name} IN A +E(0)K (10.1.0.1)\n"
+                )
+            out.write("".join(lines))
+
+
+def assess(given: Path) -> float:
+    """Seconds of one whole `wormward assess` on two cores; the ill host, and nobody else, must be convicted."""
+    out = given.parent / "out.json"
+    command = ["taskset", "-c", "0,1", sys.executable, "-m", "wormward.cli", "assess", str(given), "--quiet", "--json", str(out)]
+    begin = time.perf_counter()
+    code = subprocess.run(command, check=False, cwd=REPO, capture_output=True).returncode
+    seconds = time.perf_counter() - begin
+    said = json.loads(out.read_text())
+    convicted = [h["address"] for h in said["hosts"] if h["verdict"] == "infected"]
+    assert (code, convicted) == (1, [ILL]), (code, convicted)
+    return seconds
+
+
+def parquet(path: Path) -> None:
+    """ROWS lookups as a workspace keeps them."""
+    rng = np.random.default_rng(2)
+    known = pa.array(names())
+    schema = pa.schema(
+        [
+            ("place", pa.int64()), ("site", pa.string()), ("time", pa.timestamp("us", tz="UTC")), ("client", pa.string()),
+            ("server", pa.string()), ("name", pa.string()), ("qtype", pa.string()), ("rcode", pa.string()),
+            ("answers", pa.list_(pa.string())), ("additional", pa.list_(pa.string())), ("file_no", pa.int32()),
+            ("ordinal", pa.int64()),
+        ]
+    )  # fmt: skip
+    clients = pa.array([f"10.1.1.{i}" for i in range(1, 201)] + [ILL])
+    begin_us = int(BEGIN.timestamp() * 1e6)
+    with pq.ParquetWriter(path, schema, compression="lz4") as out:
+        for start in range(0, ROWS, 1_000_000):
+            count = min(1_000_000, ROWS - start)
+            place = np.arange(start + 1, start + count + 1)
+            ill = place % 10_000 == 0
+            asked = np.where(ill, NAMES + place // 10_000 % 250, rng.integers(0, NAMES, count))
+            who = np.where(ill, 200, rng.integers(0, 200, count))
+            nothing = pa.nulls(count, pa.list_(pa.string()))
+            same = pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int8)), pa.array(["bench"])).cast(pa.string())
+            a_type = pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int8)), pa.array(["A"])).cast(pa.string())
+            columns = [
+                pa.array(place), same, pa.array(begin_us + place * 7200 * 10**6 // ROWS).cast(schema.field("time").type),
+                clients.take(pa.array(who)), pa.nulls(count, pa.string()), known.take(pa.array(asked)), a_type,
+                pa.nulls(count, pa.string()), nothing, nothing, pa.array(np.zeros(count, np.int32)), pa.array(place - 1),
+            ]  # fmt: skip
+            out.write_table(pa.Table.from_arrays(columns, schema=schema))
+
+
+def query(path: Path) -> float:
+    """Seconds from the Parquet part to findings: looking over it, annotating and detecting, on two threads."""
+    from wormward import detect, packs  # noqa: PLC0415 - after the files are made
+    from wormward.annotate import Days, annotate_all  # noqa: PLC0415
+    from wormward.detect import Scope  # noqa: PLC0415
+    from wormward.engine import Duck, survey  # noqa: PLC0415
+    from wormward.store import Parts  # noqa: PLC0415
+
+    pack = packs.builtin_packs()[0]
+    sources = pa.table({
+        "source": pa.array([0], pa.int32()), "sha256": ["0" * 64], "name": ["bench"], "kind": ["bind-querylog"],
+        "unit": ["line"], "file_no": pa.array([0], pa.int32()),
+    })  # fmt: skip
+    begin = time.perf_counter()
+    with Duck({"dns_queries": Parts((path,), None)}, sources, threads=2) as engine:
+        looked = survey(engine)
+        assert looked.days is not None
+        first, last = looked.days
+        annotate_all(engine, pack, Days(first, last, False, looked.spans))
+        scope = Scope(first, last, pack.tolerance_days, answering=looked.answering, empty=engine.empty())
+        findings = detect.run(engine.tables(), pack, scope, engine.fetch, engine.cites)
+    seconds = time.perf_counter() - begin
+    assert {f.actor for f in findings if f.rule == "names.day-list" and (f.milli or 0) > 9000} == {ILL}
+    return seconds
+
+
+def figures() -> list[Row]:
+    """Run both."""
+    with tempfile.TemporaryDirectory(prefix="wormward-bench-") as name:
+        log = Path(name) / "given" / "queries.log"
+        log.parent.mkdir()
+        bind_log(log)
+        assess(log)  # compile or load what was compiled
+        seconds = min(assess(log) for _ in range(2))
+        print(f"BIND text: {LINES:,} lines, {log.stat().st_size / 1e6:.0f} MB, {seconds:.2f} s from file to finding")
+        text = limit("BIND text, file to finding", ours=LINES / seconds, least=3e6, unit="lines/s")
+        log.unlink()
+        part = Path(name) / "dns.parquet"
+        parquet(part)
+        query(part)
+        seconds = min(query(part) for _ in range(2))
+        print(f"Parquet: {ROWS:,} rows, {seconds:.2f} s from table to finding")
+        return [text, limit("DNS Parquet, table to finding", ours=ROWS / seconds, least=20e6, unit="rows/s")]
+
+
+if __name__ == "__main__":
+    raise SystemExit(show(figures()))
