@@ -1,0 +1,1 @@
+"""Ordinary traffic of real programs, recorded in network namespaces that the tests made themselves."""

@@ -1,0 +1,33 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+# In CI a skip for want of a package fails; the hook has a file of its own, so that a test can run it apart.
+pytest_plugins = ["tests.house_skips"]
+
+REPO = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def repo() -> Path:
+    """The checkout's root."""
+    return REPO
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of facts and corpora beside the checkout; tests that want it skip where it is absent."""
+    folder = REPO.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("the folder `shared` with facts and corpora is not beside this checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def corpora(shared: Path) -> Path:
+    """Real inputs that nobody here made."""
+    return shared / "corpora"

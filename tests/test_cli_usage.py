@@ -1,0 +1,159 @@
+"""The command line: help is quick, mistakes get one sentence, and long work does not begin on a wrong word."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.cli_help import lookups, process, wormward
+from wormward import __version__
+from wormward.command import between
+from wormward.model.errors import SiteError, UsageError
+from wormward.model.site import Site
+from wormward.outfile import check_writable, write_whole
+from wormward.sitefile import load_site, with_options
+
+
+def test_help_is_quick_and_imports_nothing_heavy() -> None:
+    begin = time.monotonic()
+    done = process("assess", "--help")
+    assert time.monotonic() - begin < 3, "under a second is promised; this bound only catches a heavy import"
+    assert done.code == 0
+    for option in ("--json", "--html", "--workspace", "--since", "--until", "--dc", "--site", "--separate", "--all-time",
+                   "--tolerance", "--tz", "--pack", "--fail-on", "--jobs", "--quiet"):  # fmt: skip
+        assert option in done.out
+
+
+def test_help_imports_none_of_the_engines(tmp_path: Path) -> None:
+    probe = tmp_path / "probe.py"
+    probe.write_text(
+        "import sys\nfrom wormward.cli import app\n"
+        "heavy = {'numba', 'numpy', 'pyarrow', 'duckdb', 'ibis', 'pandas', 'jinja2', 'babel', 'pydantic', 'rich'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    import subprocess
+    import sys
+
+    subprocess.run([sys.executable, probe], check=True)
+
+
+def test_the_version() -> None:
+    assert process("--version").out.strip() == f"wormward {__version__}"
+
+
+def test_without_a_path_it_explains_itself() -> None:
+    for words in ((), ("assess",), ("assess", "--quiet")):
+        done = wormward(*words)
+        assert done.code == 2
+        assert "Usage" in done.out + done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--since", "yesterday"), "--since 'yesterday' is no ISO 8601 time"),
+        (("--since", "2009-02-03", "--until", "2009-02-02"), "--since is not before --until"),
+        (("--dc", "10.0.0.256"), "'10.0.0.256' is no IP address"),
+        (("--tz", "Mars/Olympus"), "'Mars/Olympus' is no time zone"),
+        (("--tz", "../../etc/passwd"), "is no time zone"),
+        (("--site", "nowhere.toml"), "nowhere.toml: cannot be read"),
+        (("--json", "no/such/folder/out.json"), "is no folder"),
+        (("--html", "."), "is a folder"),
+        (("--pack", "nowhere"), "nowhere"),
+    ],
+)
+def test_a_wrong_word_gets_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = wormward("assess", lookups(Path()), *words)
+    assert done.code == 2
+    assert said in done.one_sentence()
+
+
+def test_a_wrong_option_is_a_usage_error(tmp_path: Path) -> None:
+    assert wormward("assess", lookups(tmp_path), "--fail-on", "rain").code == 2
+    assert wormward("assess", lookups(tmp_path), "--tolerance", "-1").code == 2
+    assert wormward("burn").code == 2
+
+
+def test_times_are_read_in_the_zone_that_was_named() -> None:
+    tokyo = Site(time_zone="Asia/Tokyo")
+    assert between("2009-02-01", "2009-02-01", Site()) == (datetime(2009, 2, 1, tzinfo=UTC), datetime(2009, 2, 2, tzinfo=UTC))
+    assert between("2009-02-01T09:00", None, tokyo)[0] == datetime(2009, 2, 1, tzinfo=UTC)
+    assert between("2009-02-01T09:00Z", None, tokyo)[0] == datetime(2009, 2, 1, 9, tzinfo=UTC)
+    with pytest.raises(UsageError):
+        between("9999-12-31", "9999-12-31", Site())
+
+
+def test_a_site_file(tmp_path: Path) -> None:
+    path = tmp_path / "site.toml"
+    path.write_text(
+        '[site]\nname = "Head office"\nranges = ["192.0.2.0/24"]\ndomain_controllers = ["192.0.2.5"]\nscanners = ["192.0.2.9"]\n'
+        'resolvers = ["2001:DB8::1"]\ntime_zone = "Asia/Tokyo"\n'
+    )
+    site = load_site(path)
+    assert site.holds("192.0.2.77")
+    assert not site.holds("10.0.0.1")
+    assert (site.name, site.resolvers) == ("Head office", frozenset({"2001:db8::1"}))
+    more = with_options(site, ["192.0.2.6"], "Europe/Berlin")
+    assert more.domain_controllers == {"192.0.2.5", "192.0.2.6"}
+    assert more.time_zone == "Europe/Berlin"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name = 'x'", "unknown key"),
+        ("[site]\nnmae = 'x'", "site.nmae"),
+        ("[site]\nname = 3", "site.name must be a text"),
+        ("[site]\nranges = '10.0.0.0/8'", "site.ranges must be a list"),
+        ("[site]\nranges = ['10.0.0.1/8']", "host bits"),
+        ("[site]\nresolvers = ['dns']", "no IP address"),
+        ("[site]\ntime_zone = 'Nowhere'", "no time zone"),
+        ("[site", "is no TOML"),
+        ("", "[site]"),
+    ],
+)
+def test_a_wrong_site_file_names_the_key(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "site.toml"
+    path.write_text(text)
+    with pytest.raises(SiteError) as error:
+        load_site(path)
+    assert said in str(error.value)
+    assert str(path) in str(error.value)
+
+
+def test_a_file_is_written_whole_and_for_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    write_whole(path, "one\n")
+    write_whole(path, "two ホスト\n")
+    assert path.read_text(encoding="utf-8") == "two ホスト\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert os.listdir(tmp_path) == ["out.json"]
+
+
+def test_what_cannot_be_encoded_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    write_whole(path, "one\n")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(path, "\ud800")
+    assert path.read_text() == "one\n"
+    assert os.listdir(tmp_path) == ["out.json"]
+
+
+def test_evidence_is_never_overwritten(tmp_path: Path) -> None:
+    evidence = lookups(tmp_path)
+    with pytest.raises(UsageError, match="not overwritten"):
+        check_writable(evidence, [tmp_path])
+    with pytest.raises(UsageError, match="not overwritten"):
+        check_writable(evidence, [evidence])
+    check_writable(tmp_path / "new.json", [tmp_path])
+    ours = tmp_path / "ours.json"
+    write_whole(ours, '{\n  "schema": "wormward.assessment/1"\n}\n')
+    check_writable(ours, [tmp_path])
+    assert sorted(os.listdir(tmp_path)) == ["ours.json", "queries.csv"]

@@ -1,0 +1,109 @@
+"""One event, many witnesses: neither the order of rows nor a second source of the same story changes a finding."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import ibis
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.detectors import make, play, toy
+from wormward.annotate import ANNOTATORS
+from wormward.detect import DETECTORS, Scope
+from wormward.model.findings import CITED_ROWS, Finding
+from wormward.model.tables import BY_NAME
+
+CASES = Path(__file__).parent / "detectors"
+RULES = list(make.MAKERS)
+
+
+def rows_of(rule: str) -> dict[str, list[dict[str, Any]]]:
+    """The positive rows of a case, numbered, so that a shuffled row keeps its place and its ordinal."""
+    tables = json.loads((CASES / rule / "input.json").read_text())["positive"]
+    for group in tables.values():
+        seen: dict[int, int] = {}
+        for place, row in enumerate(group, 1):
+            number = row.get("file", 0)
+            row |= {"place": place, "ordinal": seen.get(number, 0)}
+            seen[number] = seen.get(number, 0) + 1
+    return tables
+
+
+@cache
+def found(rule: str) -> list[Finding]:
+    """What the case's rows give as they stand."""
+    return play.assess(rows_of(rule), rules=[rule])
+
+
+def event(finding: Finding) -> tuple[Any, ...]:
+    """What a second source must not change."""
+    fields: Mapping[str, Any] = finding.fields
+    return (
+        finding.id,
+        finding.rule,
+        finding.milli,
+        finding.time,
+        finding.time_last,
+        finding.variants,
+        tuple(sorted(fields.items())),
+    )
+
+
+@pytest.mark.parametrize("rule", RULES)
+@settings(max_examples=2, deadline=None)
+@given(data=st.data())
+def test_order_of_rows_means_nothing(rule: str, data: st.DataObject) -> None:
+    rows = rows_of(rule)
+    shuffled = {name: data.draw(st.permutations(group)) for name, group in rows.items()}
+    assert play.assess(shuffled, rules=[rule]) == found(rule)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@settings(max_examples=2, deadline=None)
+@given(data=st.data())
+def test_a_second_source_adds_rows_only(rule: str, data: st.DataObject) -> None:
+    rows = rows_of(rule)
+    copied = {
+        name: group + [{**row, "file": 3, "ordinal": i} for i, row in enumerate(group) if data.draw(st.booleans())]
+        for name, group in rows.items()
+    }
+    once, twice = found(rule), play.assess(copied, rules=[rule])
+    assert [event(f) for f in twice] == [event(f) for f in once]
+    assert all(b.count >= a.count for a, b in zip(once, twice, strict=True))
+
+
+def test_a_finding_cites_first_last_and_the_smallest_rows() -> None:
+    rows = [play.toy.DAY * 86_400 + 60 * i for i in range(60)]
+    queries = [make.lookup(t, make.BAD, name) for t, name in zip(rows, toy.NAMES["Y"].names(toy.DAY) * 2, strict=False)]
+    queries[0], queries[30] = queries[30], queries[0]  # the first in time is not the first row
+    (finding,) = play.assess({"dns_queries": queries}, rules=["names.day-list"])
+    assert finding.count == 60
+    assert finding.rows == (*range(CITED_ROWS), 30, 59)
+    assert {c.place for c in finding.cites} == {r + 1 for r in finding.rows}
+    assert all(c.unit == "frame" and len(c.sha256) == 64 for c in finding.cites)
+
+
+def _unbound() -> dict[str, Any]:
+    with play.open_duck({}) as duck:
+        return duck.tables()
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "pyspark"])
+def test_all_expressions_compile_for_both_engines(dialect: str) -> None:
+    tables = _unbound()
+    known = {"resolvers": frozenset({make.RESOLVER}), "domain_controllers": frozenset({"10.0.0.1"})}
+    scope = Scope(toy.DAY, toy.DAY, 7, answering=frozenset({0}), **known)
+    expressions = [d.find(tables, toy.PACK, scope) for d in DETECTORS] + [a.keys(tables, toy.PACK) for a in ANNOTATORS]
+    for expression in expressions:
+        assert "SELECT" in str(ibis.to_sql(expression, dialect=dialect))
+
+
+def test_nothing_to_read_is_nothing_found() -> None:
+    assert play.assess({}) == []
+    assert set(_unbound()) == set(BY_NAME) - {"sources"}

@@ -1,0 +1,156 @@
+"""DuckDB behind the tables: ids, times, duplicates, bounds; and who spoke."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.detectors import make, play, toy
+from wormward.engine import Duck, infer_domain_controllers, survey
+from wormward.model.errors import WorkspaceError
+from wormward.model.site import Site
+from wormward.model.tables import ANNOTATIONS, BY_NAME, CUTS, FACTS
+
+T0 = make.NOON
+QUERIES = [make.lookup(T0 + 0.75 * i, make.BAD, f"n{i}.example", file=i % 2) for i in range(6)]
+
+
+def test_row_ids_sources_and_seconds() -> None:
+    with play.open_duck({"dns_queries": QUERIES}) as duck:
+        rows = sorted(duck.fetch(duck.tables()["dns_queries"]), key=lambda r: r["time"])
+    assert [r["row_id"] for r in rows] == [(i % 2 << 40) + i // 2 for i in range(6)]
+    assert [r["source"] for r in rows] == [0, 1] * 3
+    assert [r["second"] - T0 for r in rows] == [0, 0, 1, 2, 3, 3]
+    assert rows[1]["time"] == datetime.fromtimestamp(T0 + 0.75, UTC)
+    assert rows[1]["time"].utcoffset().total_seconds() == 0
+
+
+def test_every_table_is_there_even_empty() -> None:
+    with play.open_duck({}) as duck:
+        tables = duck.tables()
+        assert duck.empty() == {t.name for t in (*FACTS, *ANNOTATIONS, *CUTS)}
+        assert survey(duck).days is None
+        assert survey(duck).hosts(Site()) == []
+        for name, table in tables.items():
+            assert duck.arrow(table).num_rows == 0
+            assert [c for c in table.columns if c != "second"] == [c.name for c in BY_NAME[name].columns]
+
+
+def test_parquet_and_memory_together_and_a_file_given_twice(tmp_path: Path) -> None:
+    whole = play.table("dns_queries", QUERIES)
+    part = tmp_path / "it's a part.parquet"
+    pq.write_table(whole.slice(0, 4), part)
+    known = play.sources(1)  # file 1 is a copy that the store dropped
+    with Duck({"dns_queries": play.Parts(whole.slice(4), [part])}, known) as duck:
+        names = sorted(r["name"] for r in duck.fetch(duck.tables()["dns_queries"]))
+    assert names == ["n0.example", "n2.example", "n4.example"]
+
+
+def test_since_is_inclusive_and_until_is_not() -> None:
+    bounds = {"since": play.when(T0 + 0.75), "until": play.when(T0 + 3)}
+    with play.open_duck({"dns_queries": QUERIES}, **bounds) as duck:
+        names = sorted(r["name"] for r in duck.fetch(duck.tables()["dns_queries"]))
+        assert survey(duck).days == (T0 // 86_400, T0 // 86_400)
+    assert names == ["n1.example", "n2.example", "n3.example"]
+
+
+def test_side_tables_are_replaced() -> None:
+    shape = BY_NAME["name_shapes"].schema
+    with play.open_duck({}) as duck:
+        for letters in (5, 6):
+            duck.add("name_shapes", pa.table([["abc.toy"], ["X"], [letters]], schema=shape))
+        assert duck.fetch(duck.tables()["name_shapes"]) == [{"name": "abc.toy", "variant": "X", "letters": 6}]
+        assert "name_shapes" not in duck.empty()
+        duck.add("name_shapes", shape.empty_table())
+        assert "name_shapes" in duck.empty()
+
+
+def test_a_damaged_part_is_one_sentence(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.parquet"
+    bad.write_bytes(b"PAR1 nothing PAR1")
+    with pytest.raises(WorkspaceError, match="cannot be queried"):
+        Duck({"flows": play.Parts(None, [bad])}, play.sources(1))
+
+
+def test_who_spoke() -> None:
+    silent = make.lookup(T0, "10.0.0.77", "b.example", rcode=None, server="10.0.0.78")
+    rows = {
+        "flows": [
+            make.flow(T0, "10.0.0.5", "10.0.0.9", 80),
+            make.flow(T0 + 9, "10.0.0.5", "10.0.0.10", 80, state="attempt"),
+            make.flow(T0, "203.0.113.1", "10.0.0.9", 80),
+        ],
+        "dns_queries": [make.lookup(T0 - 5, "10.0.0.5", "a.example"), silent],
+        "bindings": [{"time": T0, "address": "10.0.0.6", "kind": "mac", "value": "00:00:5e:00:53:01"}],
+    }
+    with play.open_duck(rows) as duck:
+        seen = survey(duck).hosts(Site(), domain_controllers={"10.0.0.9"})
+    assert [h.address for h in seen] == ["10.0.0.2", "10.0.0.5", "10.0.0.6", "10.0.0.9", "10.0.0.77"]
+    assert seen[1].first_seen == play.when(T0 - 5)
+    assert seen[1].last_seen == play.when(T0 + 9)
+    assert {h.address: h.roles for h in seen if h.roles} == {"10.0.0.2": ("resolver",), "10.0.0.9": ("domain-controller",)}
+
+
+def test_resolvers_are_those_who_answered() -> None:
+    rows = [
+        make.lookup(T0, "10.0.0.5", "a.example"),
+        make.lookup(T0, "10.0.0.5", "a.example", server="10.0.0.9", rcode=None),
+        make.lookup(T0, "10.0.0.5", "a.local", server="224.0.0.251", rcode="NOERROR"),
+        make.lookup(T0, "10.0.0.5", "a.example", server=None, rcode="NOERROR"),
+    ]
+    with play.open_duck({"dns_queries": rows}) as duck:
+        assert survey(duck).resolvers == {make.RESOLVER}
+
+
+def test_domain_controllers_by_srv_answers() -> None:
+    srv = "_ldap._tcp.dc._msdcs.corp.example"
+    told = ["0 100 389 DC1.corp.example.", "dc2.corp.example"]
+    glue = ["dc1.corp.example 10.0.0.11", "other.corp.example 10.0.0.99"]
+    rows = [
+        make.lookup(T0, "10.0.0.5", srv, qtype="SRV", rcode="NOERROR", answers=told, additional=glue),
+        make.lookup(T0, "10.0.0.6", "dc2.corp.example", rcode="NOERROR", answers=["10.0.0.12", "alias.corp.example"]),
+        make.lookup(T0, "10.0.0.6", "dc3.corp.example", rcode="NOERROR", answers=["10.0.0.13"]),
+    ]
+    with play.open_duck({"dns_queries": rows}) as duck:
+        play.annotate(duck, toy.PACK)
+        assert infer_domain_controllers(duck) == {"10.0.0.11", "10.0.0.12"}
+    with play.open_duck({"dns_queries": rows[1:]}) as duck:
+        play.annotate(duck, toy.PACK)
+        assert infer_domain_controllers(duck) == frozenset()
+
+
+def test_sources_that_show_answers() -> None:
+    rows = [make.lookup(T0, make.BAD, "a.example", file=2), make.lookup(T0, make.BAD, "a.example", file=1, rcode=None)]
+    with play.open_duck({"dns_queries": rows}) as duck:
+        assert survey(duck).answering == {2}
+
+
+def test_a_cut_is_kept_and_replaced() -> None:
+    with play.open_duck({"dns_queries": QUERIES}) as duck:
+        queries = duck.tables()["dns_queries"]
+        for name, count in (("n1.example", 1), ("nobody.example", 0)):
+            rows = queries.filter(queries.name == name)
+            duck.keep("telling_queries", rows.select(*duck.tables()["telling_queries"].columns))
+            assert duck.arrow(duck.tables()["telling_queries"]).num_rows == count
+            assert ("telling_queries" in duck.empty()) is not bool(count)
+
+
+def test_days_without_lookups_are_gaps() -> None:
+    day = 86_400
+    rows = [make.lookup(T0 + shift * day, make.BAD, "a.example", file=file) for file, shift in enumerate((0, 1, 400))]
+    with play.open_duck({"dns_queries": [*rows, {**rows[2], "time": T0 + 402 * day}]}) as duck:
+        looked = survey(duck)
+    assert looked.spans == ((toy.DAY, toy.DAY + 1), (toy.DAY + 400, toy.DAY + 402))
+    assert looked.days == (toy.DAY, toy.DAY + 402)
+
+
+def test_without_private_addresses_everybody_is_of_the_site() -> None:
+    rows = [make.lookup(T0, "203.0.113.5", "a.example", server="198.51.100.1")]
+    with play.open_duck({"dns_queries": rows}) as duck:
+        assert [h.address for h in survey(duck).hosts(Site())] == ["198.51.100.1", "203.0.113.5"]
+    with play.open_duck({"dns_queries": [*rows, make.lookup(T0, "10.0.0.1", "a.example", server="198.51.100.1")]}) as duck:
+        assert [h.address for h in survey(duck).hosts(Site())] == ["10.0.0.1"]

@@ -1,0 +1,61 @@
+"""One device with several addresses is one host; what is unclear stays apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.judge_help import DAY, Told, capture_coverage, clock, pack, transcript
+from wormward.judge import Binding, judge
+from wormward.model.site import Site
+from wormward.model.states import SeenHost
+
+STORY = """
+    08:00 10.0.0.5 names.day-list A milli=6000
+    12:00 10.0.0.9 names.day-list A milli=6000
+    12:30 10.0.0.9 exploit.fetch > 10.0.0.20 A executable=yes
+"""
+
+
+def told(bindings: Sequence[Binding]) -> Told:
+    seen = [SeenHost("site", a, DAY, DAY) for a in ("10.0.0.5", "10.0.0.9", "10.0.0.20")]
+    return Told(
+        judge(transcript(STORY), [capture_coverage()], seen, Site(), pack(), as_of=DAY, tolerance_days=7, bindings=bindings)
+    )
+
+
+def card(address: str, mac: str, at: str) -> Binding:
+    return Binding("site", address, "mac", mac, clock(at))
+
+
+def test_a_device_that_changed_its_address_is_weighed_as_one() -> None:
+    alone = told([])
+    assert alone.verdicts()["10.0.0.5"] == "suspected"
+    both = told([card("10.0.0.9", "aa", "12:00"), card("10.0.0.5", "aa", "08:00")])
+    assert both.verdicts() == {"10.0.0.9": "infected", "10.0.0.20": "infected"}
+    host = both("10.0.0.9")
+    assert host.addresses == ("10.0.0.9", "10.0.0.5")
+    assert host.first_seen == clock("08:00")
+    assert {f.actor for f in both.assessment.findings} == {"10.0.0.9"}
+    assert both.edge("10.0.0.20").start == "10.0.0.9"
+    assert len(both.assessment.hosts) == 2
+
+
+def test_an_address_that_two_cards_had_joins_nothing() -> None:
+    mixed = told([card("10.0.0.9", "aa", "12:00"), card("10.0.0.5", "aa", "08:00"), card("10.0.0.5", "bb", "10:00")])
+    assert len(mixed.assessment.hosts) == 3
+
+
+def test_a_router_is_no_device() -> None:
+    many = [card(f"10.0.0.{n}", "aa", "08:00") for n in range(1, 30)]
+    assert len(told(many).assessment.hosts) == 3
+
+
+def test_a_device_is_called_by_the_best_and_latest_name() -> None:
+    names = [
+        Binding("site", "10.0.0.5", "dns-name", "host5.example", clock("23:00")),
+        Binding("site", "10.0.0.5", "dhcp-name", "pc-old", clock("08:00")),
+        Binding("site", "10.0.0.5", "dhcp-name", "pc-17", clock("09:00")),
+    ]
+    assert told(names)("10.0.0.5").device == "pc-17"
+    assert told(list(reversed(names)))("10.0.0.5").device == "pc-17"
+    assert told(names)("10.0.0.20").device == "10.0.0.20"

@@ -1,0 +1,206 @@
+"""The HTML report: whole in itself, harmless, translated throughout, drawn without overlaps."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.judge_help import Told, assessed, pack
+from tests.need import need_program
+from tests.report_help import outbreak, poisoned
+from wormward.model.states import Infection
+from wormward.report import drawing
+from wormward.report.html import command, to_html
+from wormward.report.i18n import Language
+
+VOID = {"meta", "br", "link", "img", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Elements, attributes, and texts with whether they may be translated."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.stack: list[tuple[str, bool]] = []
+        self.texts: list[tuple[str, str]] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.feed(text)
+        assert not self.stack, f"left open: {self.stack}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {k: v or "" for k, v in attrs}
+        self.attributes += [(tag, k, v) for k, v in given.items()]
+        self.ids += [given["id"]] if "id" in given else []
+        self.links += [given["href"]] if "href" in given else []
+        kept = given.get("translate") == "no" or tag in {"style", "script"} or (bool(self.stack) and self.stack[-1][1])
+        if tag not in VOID:
+            self.stack.append((tag, kept))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        opened, _ = self.stack.pop()
+        assert opened == tag, f"<{opened}> closed by </{tag}>"
+
+    def handle_data(self, data: str) -> None:
+        if data.strip() and not (self.stack and self.stack[-1][1]):
+            self.texts.append((self.stack[-1][0] if self.stack else "", data.strip()))
+
+
+def page(told: Told, language: Language | None = None) -> str:
+    return to_html(told.assessment, [pack()], language or Language())
+
+
+def test_every_element_is_closed_and_every_link_leads_somewhere() -> None:
+    parsed = Page(page(outbreak()))
+    assert len(parsed.ids) == len(set(parsed.ids))
+    inner = [link[1:] for link in parsed.links if link.startswith("#")]
+    assert inner
+    assert set(inner) <= set(parsed.ids)
+
+
+def test_nothing_is_loaded_from_anywhere() -> None:
+    text = page(outbreak())
+    parsed = Page(text)
+    assert not [link for link in parsed.links if not link.startswith("#")]
+    assert not [a for a in parsed.attributes if a[1] in {"src", "srcset", "action", "data"} or a[1].startswith("on")]
+    assert not [a for a in parsed.attributes if a[1] == "style"], "the policy forbids inline style attributes"
+    assert not re.search(r"url\(|@import|https?://", text)
+    assert "default-src &#39;none&#39;" in text
+
+
+def test_every_sentence_passes_gettext() -> None:
+    """A pseudo-language wraps each sentence; a text that is neither wrapped nor data was forgotten."""
+    text = page(outbreak(), Language("qps", lambda sentence: f"⟦{sentence}⟧"))
+    outside = [(tag, re.sub(r"⟦[^⟦⟧]*(⟦[^⟦⟧]*⟧[^⟦⟧]*)*⟧", "", t).strip()) for tag, t in Page(text).texts]
+    assert not [o for o in outside if o[1]]
+    assert [t for _, t in Page(text).texts if "⟦" in t]
+    assert 'aria-label="⟦' in text
+
+
+def test_hostile_text_stays_text() -> None:
+    text = to_html(poisoned().assessment, [pack()])
+    assert not set("\u202e\u2066\x1b\x07\x00\ud800") & set(text)
+    assert "<script>alert(1)" not in text
+    assert text.count("<script>") == 1
+    Page(text)
+
+
+def test_commands_quote_hostile_names() -> None:
+    for name in ("a b.pcap", "$(id).log", "-rf", "x';id;'.pcap", "a\nb"):
+        for unit in ("frame", "line"):
+            words = shlex.split(command(name, unit, [3, 4]))
+            assert name in words or f"./{name}" in words
+    assert command("dns.log.gz", "line", [7]) == "zcat dns.log.gz | sed -n '7p;'"
+    assert command("-x.pcap", "frame", [1, 2]) == "tshark -r ./-x.pcap -Y 'frame.number == 1 || frame.number == 2'"
+
+
+def test_the_commands_show_the_rows(tmp_path: Path, corpora: Path) -> None:
+    capture = next(iter(sorted((corpora / "captures" / "zeek").rglob("*dns*.pcap"))))
+    tshark = need_program("tshark")
+    words = shlex.split(command(str(capture), "frame", [1]))
+    shown = subprocess.run([tshark, *words[1:]], check=True, capture_output=True, text=True)
+    assert shown.stdout.split()[0] == "1"
+    log = tmp_path / "my log.txt"
+    log.write_text("one\ntwo\nthree\n")
+    done = subprocess.run(["/bin/sh", "-c", command(str(log), "line", [2, 3])], check=True, capture_output=True, text=True)
+    assert done.stdout == "two\nthree\n"
+
+
+def test_the_page_says_it_all() -> None:
+    text = re.sub(r"\s+", " ", page(outbreak()))
+    assert "3 of 22 hosts are infected" in text
+    assert "MS08-067 (CVE-2008-4250)" in text
+    assert "The outbreak most likely began with 10.0.0.1" in text
+    assert "zcat dns.log.gz | sed -n" not in text, "nothing cites that source"
+    assert "tshark -r tap.pcap -Y &#39;frame.number == 10&#39;" in text
+    assert "time zone assumed: UTC" in text
+    assert "12 hosts that showed nothing" in text
+
+
+def test_a_page_about_nothing_is_whole_too() -> None:
+    text = page(assessed("", silent=["10.0.0.5"]))
+    Page(text)
+    assert "No host was found infected" in text
+    assert "<svg" not in text
+
+
+def test_the_drawings_are_xml_and_lie_within_their_bounds() -> None:
+    for svg in re.findall(r"<svg.*?</svg>", page(outbreak()), re.DOTALL):
+        ElementTree.fromstring(svg)  # noqa: S314 - made by ourselves
+    drawn = drawing.graph(outbreak().assessment)
+    assert drawn
+    assert {n.host.address for n in drawn.nodes} == {"10.0.0.1", "10.0.0.2", "10.0.0.3"}
+    assert all(0 < n.x < drawn.width and 0 < n.y < drawn.height for n in drawn.nodes)
+    line = drawing.timeline(outbreak().assessment)
+    assert line
+    assert len(line.rows) == 5
+    assert all(0 <= m.x <= line.width for row in line.rows for m in row.marks)
+
+
+def test_a_victim_stands_below_and_right_of_its_infector() -> None:
+    drawn = drawing.graph(outbreak().assessment)
+    assert drawn
+    nodes = {n.host.address: n for n in drawn.nodes}
+    for node in drawn.nodes:
+        if node.edge:
+            assert node.above == nodes[node.edge.start].y < node.y
+            assert node.x > nodes[node.edge.start].x
+
+
+def test_no_line_of_the_graph_crosses_a_host() -> None:
+    story = ["08:00 10.0.0.1 http.beacon A"]
+    acts = (f"{8 + n // 6:02}:{n % 6}0 10.0.0.{n // 3 + 1} exploit.fetch > 10.0.0.{n} A executable=yes" for n in range(2, 60))
+    story.extend(acts)
+    drawn = drawing.graph(assessed("\n".join(story)).assessment)
+    assert drawn
+    assert len(drawn.nodes) == 59
+    for node in drawn.nodes:
+        for other in drawn.nodes:
+            if node.edge and node.above < other.y < node.y:
+                assert other.x >= node.x, "what stands between a host and its infector begins later"
+
+
+def test_a_large_outbreak_is_cut_with_a_sentence() -> None:
+    story = "\n".join(f"08:00 10.0.{n // 200}.{n % 200 + 1} http.beacon A" for n in range(400))
+    told = assessed(story)
+    assert told.assessment.count(Infection.INFECTED) == 400
+    assert "250 more hosts are left out of this drawing" in page(told)
+
+
+def test_a_long_chain_is_no_stack_overflow() -> None:
+    hosts = [f"10.0.{n // 250}.{n % 250 + 1}" for n in range(1400)]
+    story = [f"08:00:00 {hosts[0]} http.beacon A"]
+    story += [f"{8 + n // 60}:{n % 60:02} {a} lateral.admin-share > {b} B" for n, (a, b) in enumerate(pairwise(hosts))]
+    drawn = drawing.graph(assessed("\n".join(story)).assessment)
+    assert drawn
+    assert drawn.left_out == 1400 - drawing.MOST_HOSTS
+
+
+@pytest.mark.slow
+def test_a_browser_shows_it_without_complaint(tmp_path: Path) -> None:
+    """Chromium loads the page offline; its policy and script raise no complaint, and the table can be sorted."""
+    chromium = need_program("chromium")
+    file = tmp_path / "report.html"
+    file.write_text(page(outbreak()), encoding="utf-8")
+    done = subprocess.run(
+        [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom", file.as_uri()],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "CONSOLE" not in done.stderr
+    assert 'class="sorts" tabindex="0">Address</th>' in done.stdout

@@ -1,0 +1,346 @@
+"""The workspace: rows come out as they went in, in bounded memory, whole or not at all."""
+
+# ruff: noqa: PT012 - what is raised inside a workspace must also leave it
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wormward.model.errors import WorkspaceError
+from wormward.model.tables import BY_NAME, FACTS, Table
+from wormward.store import SourceRow, Workspace
+from wormward.store.buffer import TableBuffer, stored_schema
+
+BINDINGS = BY_NAME["bindings"]
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def columns(count: int, start: int = 0) -> dict[str, Any]:
+    """Rows for `bindings`, told apart by their place."""
+    return {
+        "place": list(range(start, start + count)), "site": ["site"] * count, "time": [1_000_000 * i for i in range(count)],
+        "time_end": [None] * count, "address": [f"10.0.0.{i % 9}" for i in range(count)], "kind": ["mac"] * count,
+        "value": [f"v{i}" for i in range(start, start + count)],
+    }  # fmt: skip
+
+
+def arrow(values: dict[str, Any]) -> dict[str, Any]:
+    """The same as Arrow arrays in as many kinds as readers use."""
+    count = len(values["place"])
+    return {
+        "place": pa.array(np.array(values["place"], np.int64)),
+        "site": pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int8)), pa.array(["site"])),
+        "time": pa.array(values["time"], pa.int64()),
+        "time_end": pa.nulls(count),
+        "address": pa.chunked_array([pa.array(values["address"]).dictionary_encode()]),
+        "kind": pa.array(values["kind"], pa.large_string()),
+        "value": pa.chunked_array([values["value"][: count // 2], values["value"][count // 2 :]], pa.string()),
+    }  # fmt: skip
+
+
+def rows(workspace: Workspace, table: str = "bindings") -> list[dict[str, Any]]:
+    """All rows of all parts, in order of file and place."""
+    parts = workspace.parts(table)
+    tables = [pa.parquet.read_table(p) for p in parts.parquet] if parts.parquet else []
+    tables += [] if parts.memory is None else [parts.memory]
+    return sorted((row for t in tables for row in t.to_pylist()), key=lambda r: (r["file_no"], r["ordinal"]))
+
+
+def source(file_no: int, sha256: str = "", name: str = "") -> SourceRow:
+    return SourceRow(file_no, sha256 or f"{file_no:064x}", name or f"f{file_no}", "pcap", "frame")
+
+
+def expected(file_no: int, values: dict[str, Any], ordinal: int = 0) -> list[dict[str, Any]]:
+    made = [dict(zip(values, cells, strict=True)) for cells in zip(*values.values(), strict=True)]
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    return [
+        {**row, "time": epoch + timedelta(microseconds=row["time"]), "file_no": file_no, "ordinal": ordinal + i}
+        for i, row in enumerate(made)
+    ]
+
+
+@pytest.mark.parametrize("bound", [1, 30_000, 1 << 30])
+def test_rows_of_any_form_come_back_in_order(bound: int) -> None:
+    batches = [
+        (0, columns(3)),
+        (1, columns(700)),
+        (0, columns(5, 3)),
+        (0, columns(2, 8)),
+        (1, columns(600, 700)),
+        (2, columns(0)),
+    ]
+    with Workspace(memory_bytes=bound) as workspace:
+        for number, (file_no, values) in enumerate(batches):
+            workspace.add("bindings", file_no, arrow(values) if number in (1, 2) else values)
+        workspace.finish([source(0), source(1)])
+        wanted = [row for file_no, values in batches for row in expected(file_no, values, min(values["place"], default=0))]
+        assert rows(workspace) == sorted(wanted, key=lambda r: (r["file_no"], r["ordinal"]))
+        assert bool(workspace.parts("bindings").parquet) == (bound < 1 << 30)
+        assert workspace.parts("flows") == type(workspace.parts("flows"))((), None)
+
+
+@pytest.mark.parametrize("table", FACTS, ids=lambda t: t.name)
+def test_every_table_takes_nulls_and_values(table: Table) -> None:
+    example: dict[pa.DataType, Any] = {
+        pa.string(): "x",
+        pa.int64(): 7,
+        pa.int32(): 7,
+        pa.bool_(): True,
+        pa.binary(): b"x",
+        pa.list_(pa.string()): ["x"],
+    }
+    filled = {c.name: [example.get(c.type, NOON), None] for c in table.reader_columns}
+    with Workspace(memory_bytes=1) as workspace:
+        workspace.add(table.name, 3, filled)
+        workspace.add(table.name, 3, {name: pa.nulls(2) for name in filled})
+        workspace.finish([source(3)])
+        found = rows(workspace, table.name)
+        assert [list(row) for row in found] == [stored_schema(table).names] * 4
+        assert [row["ordinal"] for row in found] == [0, 1, 2, 3]
+        assert {k: v for k, v in found[0].items() if k not in ("file_no", "ordinal")} == {k: v[0] for k, v in filled.items()}
+        assert set(found[3].values()) == {None, 3}
+
+
+def test_thousands_of_small_files_make_few_parts() -> None:
+    with Workspace(memory_bytes=1 << 20) as workspace:
+        for file_no in range(8000):
+            workspace.add("bindings", file_no, columns(2))
+        workspace.finish([source(n) for n in range(8000)])
+        assert len(workspace.parts("bindings").parquet) < 10
+        assert len(rows(workspace)) == 16_000
+
+
+def test_sources_are_in_the_order_of_their_digests_and_copies_count_once() -> None:
+    with Workspace() as workspace:
+        workspace.add("bindings", 0, columns(1))
+        copies = workspace.finish(
+            [source(0, "bb", "z.pcap"), source(1, "aa"), source(2, "bb", "a.pcap"), source(3, "bb", "m.pcap")]
+        )
+        assert copies == {3: "a.pcap", 0: "a.pcap"}
+        assert workspace.sources().select(["source", "sha256", "name", "file_no"]).to_pylist() == [
+            {"source": 0, "sha256": "aa", "name": "f1", "file_no": 1},
+            {"source": 1, "sha256": "bb", "name": "a.pcap", "file_no": 2},
+        ]
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "what"),
+    [
+        ({"value": ["a"]}, "unequal length"),
+        ({"extra": [1, 2]}, "too many"),
+        ({"place": ["one", "two"]}, "column place"),
+        ({"place": [1 << 70, 0]}, "column place"),
+        ({"value": pa.array([b"\xff", b"x"])}, "column value"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused_by_name(spoilt: dict[str, Any], what: str) -> None:
+    with Workspace() as workspace, pytest.raises(WorkspaceError, match=f"bindings.*{what}"):
+        workspace.add("bindings", 0, {**columns(2), **spoilt})
+        workspace.finish([source(0)])
+
+
+def test_a_lacking_column_is_named() -> None:
+    short = columns(1)
+    del short["kind"]
+    with Workspace() as workspace, pytest.raises(WorkspaceError, match="bindings lack its column kind"):
+        workspace.add("bindings", 0, short)
+
+
+def test_it_takes_rows_from_several_threads() -> None:
+    with Workspace(memory_bytes=200_000) as workspace:
+        threads = [
+            threading.Thread(target=lambda n=n: [workspace.add("bindings", n, columns(50, 50 * i)) for i in range(40)])
+            for n in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        workspace.finish([source(n) for n in range(4)])
+        assert [(r["file_no"], r["ordinal"], r["place"]) for r in rows(workspace)] == [
+            (n, i, i) for n in range(4) for i in range(2000)
+        ]
+
+
+def test_temporary_parts_are_gone_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with pytest.raises(ZeroDivisionError), Workspace(memory_bytes=1) as workspace:
+        workspace.add("bindings", 0, columns(9))
+        (part,) = workspace.parts("bindings").parquet
+        assert part.is_relative_to(tmp_path)
+        assert stat.S_IMODE(part.stat().st_mode) == 0o600
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- a workspace that is kept ------------------------------------------------------------------------------------------
+
+
+def keep(folder: Path, count: int = 5) -> None:
+    with Workspace(folder) as workspace:
+        workspace.add("bindings", 0, columns(count))
+        workspace.finish([source(0)])
+
+
+def test_a_kept_workspace_can_be_opened_again(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "ws"
+    keep(folder)
+    assert json.loads((folder / "workspace.json").read_text()) == {"schema": "wormward.workspace/1"}
+    assert sorted(p.name for p in folder.iterdir()) == ["lock", "sources.parquet", "tables", "workspace.json"]
+    private = {stat.S_IMODE(p.stat().st_mode) for p in folder.rglob("*") if p.is_file()}
+    assert private == {0o600}
+    with Workspace.open(folder) as workspace:
+        assert rows(workspace) == expected(0, columns(5))
+        assert workspace.sources().num_rows == 1
+        with pytest.raises(WorkspaceError, match="finished"):
+            workspace.add("bindings", 0, columns(1))
+    keep(folder, 2)
+    with Workspace.open(folder) as workspace:
+        assert len(rows(workspace)) == 2
+
+
+def test_the_old_one_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    keep(tmp_path / "ws")
+    with pytest.raises(KeyboardInterrupt), Workspace(tmp_path / "ws", memory_bytes=1) as workspace:
+        workspace.add("bindings", 0, columns(3))
+        raise KeyboardInterrupt
+    assert not (tmp_path / "ws" / "unfinished").exists()
+    with Workspace.open(tmp_path / "ws") as workspace:
+        assert len(rows(workspace)) == 5
+
+
+def test_what_a_killed_run_left_is_cleared(tmp_path: Path) -> None:
+    keep(tmp_path / "ws")
+    left = tmp_path / "ws" / "unfinished" / "tables" / "flows"
+    left.mkdir(parents=True)
+    (left / "part-00000.parquet").write_bytes(b"half")
+    (tmp_path / "ws" / "workspace.json").unlink()
+    keep(tmp_path / "ws", 3)
+    with Workspace.open(tmp_path / "ws") as workspace:
+        assert workspace.parts("flows").parquet == ()
+        assert len(rows(workspace)) == 3
+
+
+def test_only_one_may_write(tmp_path: Path) -> None:
+    with Workspace(tmp_path / "ws"), pytest.raises(WorkspaceError, match="in use by another run"):
+        Workspace(tmp_path / "ws")
+    keep(tmp_path / "ws")
+
+
+@pytest.mark.parametrize(
+    ("files", "what"),
+    [
+        ({"letter.doc": "x"}, "not empty and is no workspace"),
+        ({"tables": "x"}, "not empty and is no workspace"),
+        ({"workspace.json": '{"schema": "wormward.workspace/99"}'}, "another version"),
+        ({"workspace.json": "{"}, "cannot be read as a workspace"),
+        ({"workspace.json": "[]"}, "cannot be read as a workspace"),
+    ],
+)
+def test_other_peoples_folders_are_not_touched(tmp_path: Path, files: dict[str, str], what: str) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(WorkspaceError, match=what):
+        Workspace(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(files)
+
+
+def test_a_folder_without_workspace_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(WorkspaceError, match="holds no workspace"):
+        Workspace.open(tmp_path)
+    keep(tmp_path / "ws")
+    (tmp_path / "ws" / "sources.parquet").write_bytes(b"damaged")
+    with pytest.raises(WorkspaceError, match="cannot be read"):
+        Workspace.open(tmp_path / "ws")
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "ws").write_text("x")
+    with pytest.raises(WorkspaceError, match="cannot be written"):
+        Workspace(tmp_path / "ws")
+
+
+# -- a disk that fills -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 kB."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to mount a small disk")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def noise(count: int) -> dict[str, Any]:
+    """Rows that no compression makes small."""
+    random = np.random.default_rng(1)
+    return {**columns(count), "value": [random.bytes(24).hex() for _ in range(count)]}
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_nothing_half_written(small_disk: Path) -> None:
+    with (
+        pytest.raises(WorkspaceError, match=r"the disk is full.*--workspace"),
+        Workspace(small_disk / "ws", memory_bytes=1) as workspace,
+    ):
+        for _ in range(20):
+            workspace.add("bindings", 0, noise(2000))
+        workspace.finish([source(0)])
+    assert sorted(p.name for p in (small_disk / "ws").iterdir()) == ["lock"]
+
+
+def test_a_full_disk_for_temporary_parts(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(small_disk))
+    with pytest.raises(WorkspaceError, match=r"the disk is full.*TMPDIR"), Workspace(memory_bytes=1) as workspace:
+        for _ in range(20):
+            workspace.add("bindings", 0, noise(2000))
+    assert list(small_disk.iterdir()) == []
+
+
+def test_a_full_disk_keeps_the_workspace_that_was_there(small_disk: Path) -> None:
+    keep(small_disk / "ws")
+    with pytest.raises(WorkspaceError, match="the disk is full"), Workspace(small_disk / "ws") as workspace:
+        workspace.add("bindings", 0, noise(40_000))
+        workspace.finish([source(0)])
+    with Workspace.open(small_disk / "ws") as workspace:
+        assert len(rows(workspace)) == 5
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4), st.booleans()), max_size=12), st.integers(0, 11))
+def test_ordinals_count_each_files_rows_however_they_come(batches: list[tuple[int, int, bool]], taken_after: int) -> None:
+    buffer = TableBuffer(BINDINGS)
+    count: dict[int, int] = {}
+    tables = []
+    for number, (file_no, size, as_arrow) in enumerate(batches):
+        values = columns(size, count.get(file_no, 0))
+        buffer.add(file_no, arrow(values) if as_arrow else values)
+        count[file_no] = count.get(file_no, 0) + size
+        if number == taken_after:
+            tables.append(buffer.take())
+    tables.append(buffer.take())
+    found = [(r["file_no"], r["ordinal"], r["place"]) for t in tables for r in t.to_pylist()]
+    assert sorted(found) == [(n, i, i) for n in sorted(count) for i in range(count[n])]
+    assert (buffer.size, buffer.rows) == (0, 0)
