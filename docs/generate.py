@@ -1,0 +1,154 @@
+"""Writes the pages that are made from code: tables, commands, detectors, the README's example (`make docs`).
+
+    python docs/generate.py            write them
+    python docs/generate.py --check    say which are out of date (exit 1), write nothing
+
+What a page says stands beside the code it speaks of, once; a page is never edited by hand.
+"""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import typer
+
+from wormward import sitefile
+from wormward.cli import app
+from wormward.detect import detector_table
+from wormward.model import tables
+
+REPO = Path(__file__).resolve().parent.parent
+
+
+def notice(source: str) -> str:
+    """The line that tells an editor where to go instead."""
+    return f"<!-- Made by `make docs` from {source}; do not edit. -->\n"
+
+
+def cell(text: str) -> str:
+    """Text as it may stand in a table's cell."""
+    return text.replace("|", "\\|").replace("\n", " ").strip()
+
+
+# --- tables ---------------------------------------------------------------------------------------------------------
+
+
+def type_name(kind: pa.DataType) -> str:
+    """An Arrow type as the documentation names it."""
+    if pa.types.is_list(kind):
+        return f"list of {type_name(kind.value_type)}"
+    return {"double": "float64"}.get(str(kind), str(kind))
+
+
+def table_section(table: tables.Table, *, hide: int = 0) -> list[str]:
+    """One table: its sentence and its columns after the first `hide`."""
+    lines = [f"### `{table.name}`", "", table.doc, "", "| column | type | meaning |", "| --- | --- | --- |"]
+    lines += [f"| `{c.name}` | {type_name(c.type)} | {cell(c.doc)} |" for c in table.columns[hide:]]
+    return [*lines, ""]
+
+
+def tables_page() -> str:
+    """Every table schema: the contract between readers, annotators and detectors."""
+    lines = [notice("src/wormward/model/tables.py"), "# Tables", ""]
+    lines += [
+        "Readers fill tables, detectors read them, neither knows the other. Times are UTC with microseconds.",
+        "`--workspace DIR` keeps these tables as Parquet.",
+        "",
+        "## Facts",
+        "",
+        "Every table of facts begins with these columns, so that each row can be cited:",
+        "",
+    ]
+    cited = tables.Table("citation", "", tables.CITATION)
+    lines += table_section(cited)[4:]
+    for table in tables.FACTS:
+        lines += table_section(table, hide=len(tables.CITATION))
+    lines += ["## Annotations", "", "What is known of a distinct key, computed once from the threat pack.", ""]
+    for table in tables.ANNOTATIONS:
+        lines += table_section(table)
+    lines += ["## Sources", "", *table_section(tables.SOURCES)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+# --- commands -------------------------------------------------------------------------------------------------------
+
+
+def parameter_row(parameter: Any, context: Any) -> str:
+    """One option or argument of a command, as a row."""
+    record = parameter.get_help_record(context)
+    name = parameter.metavar if parameter.param_type_name == "argument" or not record else record[0]
+    return f"| `{cell(name)}` | {cell(getattr(parameter, 'help', None) or '')} |"
+
+
+def command_section(name: str, command: Any) -> list[str]:
+    """One command: its own help text and its parameters."""
+    context = command.make_context(name, [], resilient_parsing=True)
+    lines = [f"## `{name}`", "", (command.help or "").strip(), "", "| parameter | meaning |", "| --- | --- |"]
+    return [*lines, *(parameter_row(p, context) for p in command.params if not getattr(p, "hidden", False)), ""]
+
+
+def commands_page() -> str:
+    """Every command with its options, as `--help` tells them."""
+    top: Any = typer.main.get_command(app)
+    lines = [notice("src/wormward/cli.py and src/wormward/sitefile.py"), "# Commands", "", (top.help or "").strip(), ""]
+    for name, command in sorted(getattr(top, "commands", {}).items()):
+        lines += command_section(f"wormward {name}", command)
+    lines += ["## `site.toml`", "", inspect.cleandoc(sitefile.__doc__ or "")]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+# --- README ---------------------------------------------------------------------------------------------------------
+
+BEGIN, END = "<!-- Made by `make docs` from the example; do not edit. -->\n", "<!-- end of what is made -->"
+
+
+def demo_output() -> str:
+    """What the first command prints, up to what the evidence cannot show."""
+    command = [sys.executable, "-m", "wormward.cli", "assess", "examples/outbreak"]
+    done = subprocess.run(command, cwd=REPO, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    if done.returncode != 1:
+        raise SystemExit(f"docs: the example ended with exit {done.returncode}, not 1: wormward assess examples/outbreak")
+    return done.stdout.partition("\nWhat this evidence cannot show")[0].rstrip()
+
+
+def readme() -> str:
+    """The front page with the example's output as it is today."""
+    before, begin, rest = (REPO / "README.md").read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit("docs: README.md has lost the marks between which the example's output stands")
+    return f"{before}{begin}\n```\n{demo_output()}\n```\n\n{end}{after}"
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/tables.md": tables_page,
+    "docs/commands.md": commands_page,
+    "docs/detectors.md": detector_table,
+    "README.md": readme,
+}
+
+
+def main(words: list[str]) -> int:
+    """Write the pages, or check that they are up to date."""
+    stale = []
+    for name, page in PAGES.items():
+        path, text = REPO / name, page()
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(name)
+            if "--check" not in words:
+                path.write_text(text, encoding="utf-8")
+    if "--check" in words and stale:
+        print(f"out of date: {', '.join(stale)}; run `make docs`", file=sys.stderr)
+        return 1
+    print("docs: up to date" if not stale else f"docs: wrote {', '.join(stale)}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
