@@ -19,6 +19,7 @@ from wormward.evidence.files import EvidenceFile
 from wormward.evidence.values import bind_name
 from wormward.model.reading import ReadContext
 from wormward.model.site import Site
+from wormward.model.text import printable
 from wormward.store import SourceRow, Workspace
 
 QUERY = "client @0x7f7a8c0ad5d8 10.1.2.3#50044 (Www.Example.COM): query: Www.Example.COM IN A +E(0)K (10.0.0.53)"
@@ -186,7 +187,7 @@ def test_fast_and_general_paths_agree_with_a_regular_expression(tmp_path: Path, 
         row = by_line.get(number)
         if row is not None:
             assert found is not None, line
-            assert (row["client"], row["qtype"]) == (found[0], found[2])
+            assert (row["client"], row["qtype"]) == (found[0], printable(found[2]))
             assert row["server"] == (found[3] if found[3] in ADDRESSES else None)
             assert row["name"] == bind_name(found[1].encode())
         elif found is not None:
