@@ -288,6 +288,28 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, number: signal.Signa
     assert "hosts" not in (out / "old.json").read_text()
 
 
+_INTERRUPTED_WITHIN = """
+import signal, typer
+from wormward import cli
+
+@cli.app.command()
+def again() -> None:
+    text = "import signal; signal.raise_signal(signal.SIGTERM)"
+    raise typer.Exit(cli.guarded(lambda: exec(text) or 0))
+
+cli.main()
+"""
+
+
+def test_an_interrupt_within_a_compiled_text_ends_with_our_code(tmp_path: Path) -> None:
+    """As when a signal comes while a module makes its dataclasses: CPython would end by signal 2."""
+    (tmp_path / "interrupted.py").write_text(_INTERRUPTED_WITHIN)
+    words = [sys.executable, "-m", "interrupted", "again"]
+    done = subprocess.run(words, cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "wormward: interrupted; nothing was written\n"
+
+
 def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
     log = lookups(tmp_path, infected_lookups())
     leader, follower = pty.openpty()

@@ -6,6 +6,7 @@ names); 2 it could not run; 3 nothing found, but part of the evidence could not 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ import traceback
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -181,11 +182,23 @@ def guarded(run: Callable[[], int]) -> int:
     return INTERRUPTED
 
 
+def _end_interrupted() -> NoReturn:
+    """Leave with INTERRUPTED, whatever Python noted of the interrupt.
+
+    An interrupt that passed through `exec` of a text (dataclasses and named tuples are made like that while modules
+    load) makes CPython end by signal 2 even where it was caught, and scripts take that for a crash.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(INTERRUPTED)
+
+
 def _last_word(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """What nobody caught: libraries may hold an interrupt back until the command's own handlers are gone."""
     if issubclass(kind, KeyboardInterrupt):
         typer.echo("wormward: interrupted", err=True)
-        os._exit(INTERRUPTED)  # an ordinary end would be by signal, which scripts take for a crash
+        _end_interrupted()
     sys.__excepthook__(kind, error, trace)
 
 
@@ -195,7 +208,11 @@ def main() -> None:
     try:
         app()
     except KeyboardInterrupt:
-        raise SystemExit(INTERRUPTED) from None
+        _end_interrupted()
+    except SystemExit as leaving:
+        if leaving.code == INTERRUPTED:
+            _end_interrupted()
+        raise
     except Exception:  # noqa: BLE001 - Python's own exit code for a crash is 1, which here means "infected"
         traceback.print_exc()
         typer.echo(
