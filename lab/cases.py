@@ -48,6 +48,7 @@ class Pair:
 CASES: dict[str, Pair] = {
     "names.day-list": Pair(cases_network.day_list, cases_network.chance_names),
     "names.relayed": Pair(cases_network.day_list, cases_network.chance_names, actor=CONTROLLER),
+    "names.unexplained": Pair(cases_network.servers_list, cases_network.servers_chance_names, actor=CONTROLLER),
     "names.date-sites": Pair(cases_network.date_sites, cases_network.home_page, closed=True, hours=6),
     "http.beacon": Pair(cases_network.beacon, cases_network.search_engine),
     "http.beacon-loose": Pair(cases_network.beacon, cases_network.search_engine, form="zeek"),

@@ -34,10 +34,25 @@ def day_list(case: Case) -> None:
 
 def chance_names(case: Case) -> None:
     """One name of the list among thirty that nobody has: a collision, and a browser's or a typist's inventions."""
+    case.each(_invented(case), 60, 9, case.acts.ask)
+
+
+def _invented(case: Case) -> list[str]:
+    """One name of the list among thirty that nobody has."""
     rng = case.rng
     labels = ["".join(rng.choices(string.ascii_lowercase, k=rng.randrange(5, 12))) for _ in range(30)]
     invented = [label + rng.choice((".com", ".net", ".org", ".info")) for label in labels]
-    case.each([*invented[:15], _names(case)[7], *invented[15:]], 60, 9, case.acts.ask)
+    return [*invented[:15], _names(case)[7], *invented[15:]]
+
+
+def servers_list(case: Case) -> None:
+    """The name server itself asks upstream for a dozen names of one day's list; nobody asked it to."""
+    case.each(_names(case)[:12], 60, 9, case.site.names.ask_itself)
+
+
+def servers_chance_names(case: Case) -> None:
+    """The name server itself asks upstream for odd names, one of them in the list."""
+    case.each(_invented(case), 60, 9, case.site.names.ask_itself)
 
 
 def date_sites(case: Case) -> None:

@@ -12,7 +12,7 @@ from lab.__main__ import main
 from lab.cases import CASES
 from lab.cases_network import PEERS
 from lab.casework import CLIENT
-from lab.site import PROXY
+from lab.site import CONTROLLER, PROXY
 from tests.lab_help import WRONG, port_blacklist, published_ports, tshark
 from wormward.threats.conficker.packets import Packets
 
@@ -65,6 +65,15 @@ def test_names_are_those_that_others_published(cases: Path, corpora: Path) -> No
     rows = seen(cases, "names.day-list", "benign", ["dns.qry.name"], f"ip.src == {CLIENT} && dns.qry.type == 1")
     assert len(rows) == 31
     assert [name for (name,) in rows if name in every] == [published[7]]
+
+
+def test_a_name_server_alone_asks_for_published_names(cases: Path, corpora: Path) -> None:
+    every = (corpora / "dga" / "conficker_a_2020-01-01_first_45250.txt").read_text().split()
+    rows = seen(
+        cases, "names.unexplained", "positive", ["dns.qry.name", "ip.src"], "dns.flags.response == 0 && dns.qry.type == 1"
+    )
+    assert [name for name, _ in rows] == every[14 * 250 : 14 * 250 + 12]
+    assert {source for _, source in rows} == {CONTROLLER}
 
 
 def test_date_sites_fail_hour_after_hour(cases: Path) -> None:

@@ -49,6 +49,10 @@ class NameServer:
         end = question(self.stage, time_us, client, self.host, name, kind, answer, think + wait, log=True)
         return Reply(end, tuple(r.data for r in answer.records if r.kind == "A"))
 
+    def ask_itself(self, time_us: int, name: str) -> None:
+        """The server's own machine looks `name` up: nobody asked it to."""
+        self._find(time_us, name.lower().rstrip("."), "A")
+
     def _find(self, time_us: int, name: str, kind: str) -> tuple[dns.Answer, int]:
         """The answer, and how long the server needs to get it."""
         known = self._zone.get((name, kind))
