@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 import zstandard
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.capture_help import (
     ACK,
@@ -47,7 +49,7 @@ from tests.capture_help import (
 )
 from wormward.evidence.capture import BLIND, CONTRADICTED, LOST, read_captures, recognise
 from wormward.evidence.capture_rows import host_text, pipe_text, share_text
-from wormward.model.pack import WantedCall
+from wormward.model.pack import Want, WantedCall
 from wormward.model.reading import ReadContext
 from wormward.model.tables import BY_NAME
 from wormward.wire import reassembly
@@ -87,7 +89,7 @@ def test_rows_have_the_documented_columns_and_types(tmp_path: Path) -> None:
         "server": SERVER,
         "server_port": 80,
         "method": "GET",
-        "uri": "/x\\udcff.exe",
+        "uri": "/x\\xff.exe",
         "host": "www.example.com",
         "user_agent": "a\\tb",
         "header_names": "Host,User-Agent,Accept",
@@ -312,7 +314,7 @@ def test_tcp_in_fragments(tmp_path: Path) -> None:
     segments = [p[20:] for p in talk(WEB, size=20_000) if p[12:16] == bytes([10, 1, 2, 3])]
     pieces = [piece for n, segment in enumerate(segments) for piece in _in_pieces(segment, 6, [24, 40, 800], 100 + n)]
     rows, _ = read_bytes(tmp_path, pcap(in_turn(pieces)))
-    assert [r["uri"] for r in rows["http_requests"]] == ["/x\\udcff.exe"]
+    assert [r["uri"] for r in rows["http_requests"]] == ["/x\\xff.exe"]
 
 
 # -- the same whatever the windows ------------------------------------------------------------------------------------------
@@ -324,6 +326,9 @@ def _all(paths: list[Path]) -> tuple[Any, ...]:
 
 
 CALLS = (WantedCall("4b324fc8-1670-01d3-1278-5a47bf6ee188", frozenset({15, 31, 32})),)
+
+
+WANTS = (Want("udp", 14, 700, least_port=1024, per_flow=4), Want("tcp", 4, 700, least_port=1024))
 
 
 @pytest.mark.slow
@@ -349,6 +354,52 @@ def test_windows_change_nothing_for_a_few(corpora: Path) -> None:
     for window, chunk in ((1 << 10, 3), (1 << 16, 64)):
         with small_windows(window, chunk):
             assert _all(paths) == want
+
+
+MOST_MUTATED = 60_000
+"""Bytes of a corpus capture that is damaged again and again; uncompressed ones, or most damage would end the reading."""
+
+
+@st.composite
+def damage(draw: st.DrawFn, size: int) -> list[tuple[str, int, bytes, int]]:
+    """What happens to a capture of `size` bytes: (what, where, bytes, length), in that order."""
+    kinds = st.sampled_from(("change", "remove", "cut", "repeat"))
+    place = st.integers(0, size - 1)
+    return draw(
+        st.lists(st.tuples(kinds, place, st.binary(min_size=1, max_size=6), st.integers(1, 3000)), min_size=1, max_size=8)
+    )
+
+
+def damaged(data: bytes, harms: list[tuple[str, int, bytes, int]]) -> bytes:
+    out = bytearray(data)
+    for kind, place, patch, length in harms:
+        if kind == "change":
+            out[place : place + len(patch)] = patch
+        elif kind == "remove":
+            del out[place : place + length]
+        elif kind == "cut":
+            del out[max(place, len(data) // 2) :]
+        else:
+            out[place:place] = out[place : place + length]
+    return bytes(out)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_windows_change_nothing_of_damaged_captures(
+    tmp_path_factory: pytest.TempPathFactory, corpora: Path, data: st.DataObject
+) -> None:
+    paths = [p for p in captures(corpora) if p.stat().st_size < MOST_MUTATED]
+    path = data.draw(st.sampled_from(paths), "capture")
+    content = path.read_bytes()
+    content = damaged(content, data.draw(damage(len(content)), "damage"))
+    window, chunk = data.draw(st.sampled_from(((1 << 10, 1), (1 << 11, 5), (1 << 13, 64), (1 << 16, 17))), "window, chunk")
+    folder = tmp_path_factory.mktemp("damaged")
+    want_rows, want = read_bytes(folder, content, wants=WANTS, calls=CALLS)
+    with small_windows(window, chunk):
+        rows, got = read_bytes(folder, content, wants=WANTS, calls=CALLS)
+    assert tables(rows) == tables(want_rows)
+    assert got == want
 
 
 _PLAIN = """
@@ -383,7 +434,10 @@ def test_uncompiled_loops_give_the_same_rows(corpora: Path, repo: Path) -> None:
         (b"Example.COM", "example.com"),
         (b"a:80", "a"),
         (b"a:", "a"),
-        (b"[2001:DB8::1]:80", "[2001:db8::1]"),
+        (b"[2001:DB8:0::1]:80", "2001:db8::1"),  # as in all tables
+        (b"[::ffff:10.0.0.1]", "10.0.0.1"),
+        (b"[fe80::1%25eth0]:80", "fe80::1"),
+        (b"[x]:80", "[x]"),
         (b"2001:db8::1", "2001:db8::1"),
         (b"a:b", "a:b"),
         (b"", ""),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,12 +38,13 @@ from tests.capture_help import (
     udp,
 )
 from tests.need import need_program
-from wormward.evidence.capture_stream import Sensor
+from wormward.evidence.capture_stream import Sensor, begin_conversation
 from wormward.model.pack import Want
 from wormward.model.reading import ReadContext
-from wormward.wire import capture, reassembly
+from wormward.wire import capture, reassembly, strangers
 from wormward.wire.addresses import address_text
 from wormward.wire.facts import Stamp
+from wormward.wire.streams import DNS_PORT
 from wormward.wire.talks import Ends
 
 
@@ -496,3 +498,39 @@ def test_wanted_payloads_are_kept_and_no_others(tmp_path: Path) -> None:
         (CLIENT, 4100, 6000, "tcp", b"\x10" + b"a" * 59),
         (SERVER, 6000, 4101, "tcp", b"\x10" + b"z" * 9),
     ]
+
+
+# -- what is declined without asking -------------------------------------------------------------------------------------
+
+_WORDS = [
+    b"GET ", b"get ", b"M-SEARCH", b"RPC_OUT_DATA", b" / HTTP/1.1\r\n", b"HTTP/1.1 200", b"hTTp/1.", b"\xffSMB", b"\xfeSMB",
+    b"SMB", b"\0\0\0\x40", b"\x81\0\0\x44 ", b"\x05\0\x0b\x03\x10\0\0\0", b"\x16\x03\x01", b"SSH-2.0-x\r\n", b" ", b"\n", b"\0",
+    bytes(64), b"a" * 40,
+]  # fmt: skip
+_FIRST = st.lists(st.one_of(st.sampled_from(_WORDS), st.binary(max_size=24)), min_size=1, max_size=5).map(b"".join)
+_PORTS = st.one_of(st.sampled_from([53, 80, 135, 139, 443, 445, 593, 8080]), st.integers(1, 65535))
+
+
+@settings(max_examples=2000, deadline=None)
+@given(_FIRST.filter(bool), _PORTS, _PORTS, st.binary(max_size=9))
+def test_the_compiled_loop_declines_only_what_nobody_wants(first: bytes, client: int, server: int, before: bytes) -> None:
+    rules = strangers.port_rules()
+    rules[DNS_PORT] = strangers.ALWAYS_ASK
+    rule = max(rules[client] if rules[client] == strangers.ALWAYS_ASK else 0, rules[server])
+    data = np.frombuffer(before + first, np.uint8)
+    if strangers.is_strange(data, len(before), len(first), rule):
+        assert begin_conversation(Ends(1, client, 2, server), first, b"") is None
+
+
+def test_strange_beginnings_are_declined_by_the_compiled_loop(tmp_path: Path) -> None:
+    hello = b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03" + bytes(range(60))
+    asked = []
+    for port, first in ((443, hello), (445, hello), (9001, b"\x0b\x01" + hello), (9001, b"GET / HTTP/1.1\r\n\r\n"), (53, hello)):
+        sensor = Sensor(ReadContext(Rows()))
+        sensor._reassembly._begin = lambda ends, *first: asked.append((ends.server_port, *first))
+        path = tmp_path / "a.pcap"
+        path.write_bytes(pcap(in_turn(talk([(True, first), (False, hello)], dport=port))))
+        with evidence([path])[0].open() as stream:
+            sensor.read(stream, capture.records(path.read_bytes()[:64]), 0)
+        sensor.finish()
+    assert asked == [(9001, b"GET / HTTP/1.1\r\n\r\n", b""), (53, hello, b"")]

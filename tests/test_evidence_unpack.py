@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from wormward.evidence.files import ByteStream
 from wormward.evidence.unpack import whole_frames
@@ -95,3 +98,30 @@ def test_a_bomb_does_not_fill_memory(tmp_path: Path) -> None:
         while count := stream.readinto(buffer):
             total += count
     assert total == 64 << 20
+
+
+def readable(path: Path, step: int) -> bytes:
+    """What can be read of a damaged file, asked for in steps."""
+    out = bytearray()
+    with ByteStream(path) as stream, contextlib.suppress(EvidenceError):
+        while not stream.ended:
+            buffer = bytearray(step)
+            before = stream.consumed
+            try:
+                stream.readinto(memoryview(buffer))
+            finally:
+                out += buffer[: stream.consumed - before]
+    return bytes(out)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(form=st.sampled_from(sorted(FORMS)), place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), cut=st.booleans())
+def test_what_a_damaged_file_gives_does_not_depend_on_how_it_is_asked(
+    tmp_path_factory: pytest.TempPathFactory, form: str, place: float, bit: int, cut: bool
+) -> None:
+    packed = bytearray(FORMS[form])
+    at = 8 + int(place * (len(packed) - 8))
+    packed[at] ^= 1 << bit
+    path = tmp_path_factory.mktemp("damaged") / "x"
+    path.write_bytes(packed[: at + 1] if cut else packed)
+    assert readable(path, 1000) == readable(path, 70_001) == readable(path, 1 << 20)

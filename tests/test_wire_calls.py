@@ -13,7 +13,7 @@ from tests import wire_make as make
 from wormward.wire import dcerpc, holes, nbss
 from wormward.wire.conversation import UNDECIDED, Turned, start
 from wormward.wire.dcerpc import RpcConversation
-from wormward.wire.facts import Conversation, Fact, RpcCall, SmbFile, Stamp
+from wormward.wire.facts import Conversation, Fact, RpcCall, SmbFile, Stamp, Unseen
 from wormward.wire.http import HttpConversation
 from wormward.wire.smb_conversation import SmbConversation
 
@@ -408,10 +408,11 @@ def test_unfinished_calls_are_bounded_and_counted() -> None:
         conversation.feed(True, make.request(b"x" * 1000, call=call + 10, flags=1), STAMP)
     conversation.feed(True, b"".join(make.fragments(STUB, 50, call=5000)), STAMP)
     conversation.close()
-    (call,) = conversation.take()
+    call, left_out = conversation.take()
     assert isinstance(call, RpcCall)
     assert call.stub == STUB
     assert conversation.rpc.dropped == 1000 - dcerpc.MOST_CALLS + 1
+    assert left_out == Unseen(STAMP, "dropped", conversation.rpc.dropped)
 
 
 # SMB around it --------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from tests.test_wire_smb import BODY, setup1, setup2, tree1, tree2
 from wormward.wire import budget, dcerpc, http, nbss
 from wormward.wire.conversation import UNDECIDED, Turned, start
 from wormward.wire.dcerpc import RpcConversation
-from wormward.wire.facts import Conversation, Stamp
+from wormward.wire.facts import Conversation, Stamp, Unseen
 from wormward.wire.http import HttpConversation
 from wormward.wire.smb_conversation import SmbConversation
 
@@ -217,7 +217,10 @@ def test_calls_in_flight_on_many_pipes_share_one_budget() -> None:
     assert held(conversation) <= budget.MOST_HELD + 2 * nbss.MOST_MESSAGE
     told = len(conversation.take())
     conversation.close()
-    assert told + len(conversation.take()) == 200 * 20
+    *calls, left_out = conversation.take()
+    assert told + len(calls) == 200 * 20
+    assert isinstance(left_out, Unseen)
+    assert (left_out.what, left_out.count) == ("dropped", conversation.session.dropped)
     assert conversation.held == 0
 
 

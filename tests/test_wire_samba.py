@@ -16,7 +16,7 @@ import pytest
 
 from tests.need import need_program
 from tests.wire_help import Event, Stream, decoder, feed
-from wormward.wire.facts import Fact, RpcCall, SmbFile, SmbLogon, SmbShare
+from wormward.wire.facts import Fact, RpcCall, SmbFile, SmbLogon, SmbShare, Unseen
 from wormward.wire.smb_conversation import SmbConversation
 
 pytestmark = [pytest.mark.slow, pytest.mark.root]
@@ -220,4 +220,7 @@ def test_encrypted_sessions_show_nothing_but_their_count(samba: Proxy) -> None:
     _smbclient(samba, "--client-protection=encrypt", "-c", "ls", protocol="SMB3")
     ((conversation, facts),) = samba.heard()
     assert conversation.encrypted_messages > 4
-    assert [type(fact) for fact in facts] == [SmbLogon]
+    logon, hidden = facts
+    assert isinstance(logon, SmbLogon)
+    assert isinstance(hidden, Unseen)
+    assert (hidden.what, hidden.count) == ("encrypted", conversation.encrypted_messages)

@@ -11,8 +11,11 @@ from tests.benign.recorder import SERVER, Wire
 USER, WORD = "anna", "Stille-Post-7"  # of this throw-away Samba only
 
 
-def samba(wire: Wire, folder: Path) -> Path:
-    """Start Samba with a share, an ADMIN$-like share and SMB1 allowed; returns its configuration file."""
+def samba(wire: Wire, folder: Path, more: str = "") -> Path:
+    """Start Samba with a share, an ADMIN$-like share and SMB1 allowed; returns its configuration file.
+
+    `more` are further lines of its global section.
+    """
     share = folder / "share"
     share.mkdir(parents=True)
     for name in ("private", "state", "cache", "lock", "pid", "ncalrpc"):
@@ -37,6 +40,7 @@ load printers = no
 admin users = root
 log level = 0
 {dirs}
+{more}
 [data]
 path = {share}
 read only = no

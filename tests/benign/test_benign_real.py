@@ -14,6 +14,8 @@ import pytest
 
 from tests.benign import servers
 from tests.benign.recorder import CLIENT, SERVER, wire
+from tests.capture_help import tshark
+from tests.need import need_program
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -105,3 +107,29 @@ def test_the_capture_shows_what_was_done(recording: dict[str, Path], tmp_path: P
     calls = rows("rpc_calls", "interface, opnum", "outcome = 'answered'")
     assert ("4b324fc8-1670-01d3-1278-5a47bf6ee188", 15) in calls  # NetrShareEnum
     assert ("4b324fc8-1670-01d3-1278-5a47bf6ee188", 21) in calls  # NetrServerGetInfo
+
+
+def test_encrypted_shares_are_told_of(tmp_path: Path) -> None:
+    """Samba that requires encryption: as many messages as tshark sees, and nothing is made up of what they carry."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root to make network namespaces")
+    for program in ("ip", "tcpdump", "smbd", "smbclient", "tshark"):
+        need_program(program)
+    capture = tmp_path / "sealed.pcap"
+    (tmp_path / "tool.exe").write_bytes(b"MZ" + b"ordinary" * 30_000)
+    with wire() as w:
+        servers.samba(w, tmp_path / "smb", "server smb encrypt = required")
+        with w.capture(capture):
+            for _ in range(2):
+                w.client(
+                    "smbclient", f"//{SERVER}/data", "-U", f"root%{servers.WORD}", "-m", "SMB3",
+                    "--client-protection=encrypt", "-c", f"put {tmp_path}/tool.exe tool.exe", check=True,
+                )  # fmt: skip
+    code, said = assess(str(capture), out=tmp_path / "out.json")
+    (source,) = said["coverage"]
+    transforms = tshark(capture, ["tcp.stream", "smb2.header.transform.msg_size"], show="smb2.header.transform.msg_size")
+    messages = sum(row["smb2.header.transform.msg_size"].count(",") + 1 for row in transforms)
+    assert len({row["tcp.stream"] for row in transforms}) == 2
+    (note,) = (n for n in source["notes"] if "encrypted" in n)
+    assert note.startswith(f"2 SMB connections were encrypted ({messages} messages, the first in frame ")
+    assert (code, source["problems"], source["rows"].get("smb_files"), source["rows"]["smb_logons"]) == (0, [], None, 2)

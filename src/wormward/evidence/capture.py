@@ -132,7 +132,7 @@ class _Reading:
         digest = self.digest if known is None else None
         source = Kept(head.whole) if head.whole is not None else head.file.open(self._context.progress, hashed=False)
         with source as stream:
-            state = self._sensor.read(stream, records(head.head), head.file.file_no, digest)
+            state = self._sensor.read(stream, records(head.head), head.file.file_no, digest, head.begin_us)
         state.sha256 = known or self.digest.text()
         return state
 
@@ -141,4 +141,5 @@ class _Reading:
         self._sensor.flush()
         for head, state, origin in self._read:
             number = head.file.file_no
-            self.done[number] = FileRead(number, state.coverage(head.file, self._sensor.rows.counts[number], origin))
+            rows = self._sensor.rows
+            self.done[number] = FileRead(number, state.coverage(head.file, rows.counts[number], origin, rows.unseen.get(number)))

@@ -11,7 +11,8 @@ import numpy as np
 
 from wormward.evidence.files import HEAD, ByteStream, EvidenceFile
 from wormward.model.errors import EvidenceError, WireError
-from wormward.wire.capture import Records, records
+from wormward.wire.capture import FULL, Records, records
+from wormward.wire.frame_survey import first_time
 from wormward.wire.frames import PACKET
 
 ROTATION_S: Final = 5
@@ -22,6 +23,7 @@ KEPT: Final = 32 << 20
 """Bytes of small captures that are kept between looking at all files and reading them."""
 FIRST_FRAME: Final = 1 << 22
 """Bytes in which a capture's first frame must stand for it to be part of a rotation."""
+_ROWS = 64  # frames that are looked at together for a stamp that can be right
 COPY_AGAIN: Final = "copy the file again from where it came from"
 
 
@@ -31,7 +33,7 @@ class Head:
 
     file: EvidenceFile
     head: bytes
-    begin_us: int | None  # stamp of the first frame
+    begin_us: int | None  # stamp of the first frame, or the first stamp that can be right
     key: tuple[str, tuple[tuple[int, int], ...]]  # site, link types and snap lengths: equal within a rotation
     whole: bytes | None = None  # the file, if it is small and could be kept
 
@@ -46,17 +48,17 @@ def look(file: EvidenceFile, progress: Callable[[int], None], room: int) -> Head
         head = data = stream.read(HEAD)
         try:
             walker = records(head)
-            begin_us = _first_frame(walker, data)
-            while not stream.ended and (len(data) < file.size if small else begin_us is None and len(data) < FIRST_FRAME):
+            begin_us, sure, links = _first_frame(walker, data)
+            while not stream.ended and (len(data) < file.size if small else not sure and len(data) < FIRST_FRAME):
                 more = _more(stream, len(data))
                 data += more
                 walker = records(head)
-                begin_us = _first_frame(walker, data)
+                begin_us, sure, links = _first_frame(walker, data)
                 small = small and bool(more)
         except WireError as error:
             raise EvidenceError(str(error), place="byte 0", remedy=COPY_AGAIN) from error
         whole = data if small and stream.ended else None
-    return Head(file, head, begin_us, (file.site, walker.links), whole)
+    return Head(file, head, begin_us, (file.site, links), whole)
 
 
 def _more(stream: ByteStream, size: int) -> bytes:
@@ -71,12 +73,24 @@ def _quietly(_done: int) -> None:
     """What was looked at only to find an order is read once more, and counted then."""
 
 
-def _first_frame(walker: Records, data: bytes) -> int | None:
-    """Stamp of the first frame in `data`; None if there is none."""
-    row = np.zeros(1, PACKET)
+def _first_frame(walker: Records, data: bytes) -> tuple[int | None, bool, tuple[tuple[int, int], ...]]:
+    """Stamp of the first frame in `data` whose stamp can be right, true, and the link types and snap lengths before it.
+
+    Where no stamp can be right it is that of the first frame (None: there is none), and false.
+    """
+    rows = np.zeros(_ROWS, PACKET)
     window = np.frombuffer(bytearray(data), np.uint8)  # writable, as a window is: compiled code knows one kind
-    step = walker.walk(window, walker.begin, len(data), row, decoded=False) if len(data) >= walker.begin else None
-    return int(row["time_us"][0]) if step is not None and step.count else None
+    place, reason, first, links = walker.begin, FULL, None, None
+    while reason == FULL and place <= len(data):
+        step = walker.walk(window, place, len(data), rows, decoded=False)
+        stamps = [time for time in rows["time_us"][: step.count].tolist() if time >= 0]
+        links = walker.links if links is None else links
+        found = first_time(stamps)
+        if found is not None:
+            return found, True, links
+        first = stamps[0] if first is None and stamps else first
+        place, reason = step.place, step.reason
+    return first, False, walker.links if links is None else links
 
 
 def digest_of(file: EvidenceFile) -> str:

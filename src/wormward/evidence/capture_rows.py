@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from ipaddress import IPv6Address
+from itertools import repeat
 from typing import Any, Final
 
 import numpy as np
@@ -11,11 +13,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from wormward.evidence.capture_columns import Columns, flow_columns, lookup_columns
+from wormward.evidence.capture_state import Hidden
 from wormward.model.reading import ReadContext
 from wormward.model.tables import FACTS
 from wormward.model.text import escaped_path, printable, printable_bytes
 from wormward.wire.addresses import address_text
-from wormward.wire.facts import HttpExchange, RpcCall, SmbFile, SmbLogon, SmbShare
+from wormward.wire.facts import HttpExchange, RpcCall, SmbFile, SmbLogon, SmbShare, Unseen
+from wormward.wire.holes import HOLES
 from wormward.wire.lookups import Batch
 from wormward.wire.talks import Ends, StreamStart
 
@@ -28,18 +32,26 @@ MOST_ADDRESSES: Final = 65_536
 MOST_TEXTS: Final = 8192
 """Host names, agents and lists of headers whose printable form is kept at hand."""
 
+_LONGEST_LITERAL = 47  # an IPv6 address with an IPv4 one at its end, in brackets
+
 MANY: Final = 4096
 """Rows of one file from which on the sink is given Arrow arrays; it gathers fewer from lists."""
 _COLUMNS: Final = {table.name: tuple(c.name for c in table.reader_columns) for table in FACTS}
+_DATAGRAM: Final = ("src_hi", "src_lo", "sport", "dst_hi", "dst_lo", "dport", "offset", "size", "time_us", "frame")
 
 Row = tuple[Any, ...]
 
 
 def host_text(host: bytes) -> str:
-    """A host header without its port, lower case, escaped."""
+    """A host header without its port, lower case, escaped; an IPv6 address as in all tables, without its brackets."""
     name, colon, port = host.strip().rpartition(b":")
     if not colon or not (port.isdigit() or not port) or (b":" in name and not name.endswith(b"]")):
         name = host.strip()
+    if name[:1] == b"[" and name[-1:] == b"]" and len(name) <= _LONGEST_LITERAL:
+        try:
+            return address_text(int(IPv6Address(name[1:-1].decode("ascii"))))
+        except ValueError:
+            pass
     return printable_bytes(name.lower())
 
 
@@ -78,7 +90,10 @@ class CaptureRows:
         self._texts: dict[bytes, str] = {}
         self._hosts: dict[bytes, str] = {}
         self._wanted = {(w.interface.lower(), opnum) for w in context.wanted_calls for opnum in w.opnums}
+        # A call whose bind was not seen is kept where a hole can tell by the call alone.
+        self._unbound = {(p, o) for h in HOLES for o in h.opnums if (h.interface, o) in self._wanted for p in ("", *h.pipes)}
         self.counts: dict[int, Counter[str]] = defaultdict(Counter)  # rows by file and table
+        self.unseen: dict[int, dict[str, Hidden]] = defaultdict(dict)  # what decoders could not look into, by file
         self._by_kind: dict[type, Callable[[Ends, Any], None]] = {
             HttpExchange: self._http,
             SmbLogon: self._logon,
@@ -86,6 +101,7 @@ class CaptureRows:
             SmbFile: self._file,
             RpcCall: self._call,
             StreamStart: self._start,
+            Unseen: self._unseen,
         }
 
     def fact(self, ends: Ends, fact: Any) -> None:
@@ -101,22 +117,38 @@ class CaptureRows:
             text = self._addresses[address] = address_text(address)
         return text
 
-    def payload(self, ends: tuple[int, int, int, int], protocol: str, stamp: tuple[int, int, int], payload: bytes) -> None:
-        """A payload that a pack wants. `ends`: sender's address and port, receiver's; `stamp`: time, file, frame."""
-        time_us, file_no, frame = stamp
-        source, sport, target, dport = ends
-        known = self._addresses
-        client = known.get(source) or self.address(source)
-        server = known.get(target) or self.address(target)
-        self._pending_bytes += len(payload)
-        self._add("payloads", file_no, (frame, self.site, time_us, client, sport, server, dport, protocol, payload))
+    def datagrams(self, packets: npt.NDArray[np.void], window: npt.NDArray[np.uint8]) -> list[Row]:
+        """Rows for `payloads` of UDP datagrams: rows of PACKET, whose bytes stand in `window`."""
+        if not len(packets):
+            return []
+        source_hi, source_lo, sport, target_hi, target_lo, dport, offset, size, time_us, frame = (
+            packets[name].tolist() for name in _DATAGRAM
+        )
+        view = memoryview(window)  # type: ignore[arg-type]
+        payloads = [bytes(view[begin : begin + length]) for begin, length in zip(offset, size, strict=True)]
+        site, protocol = repeat(self.site), repeat("udp")
+        sources, targets = self._texts_of(source_hi, source_lo), self._texts_of(target_hi, target_lo)
+        # Site and protocol go on for ever.
+        return list(zip(frame, site, time_us, sources, sport, targets, dport, protocol, payloads, strict=False))
 
-    def _add(self, table: str, file_no: int, row: Row) -> None:
+    def payloads(self, rows: list[Row], file_no: int) -> None:
+        """Rows that `datagrams` made, in their order."""
+        if rows:
+            self._pending_bytes += sum([len(row[-1]) for row in rows])
+            self._add("payloads", file_no, *rows)
+
+    def _texts_of(self, hi: list[int], lo: list[int]) -> list[str]:
+        """Texts of addresses given in two halves."""
+        known, make = self._addresses.get, self.address
+        numbers = [high << 64 | low for high, low in zip(hi, lo, strict=True)]
+        return [known(number) or make(number) for number in numbers]
+
+    def _add(self, table: str, file_no: int, *new: Row) -> None:
         rows = self._rows.get((table, file_no))
         if rows is None:
             rows = self._rows[table, file_no] = []
-        rows.append(row)
-        self._pending += 1
+        rows += new
+        self._pending += len(new)
         if self._pending >= BATCH or self._pending_bytes >= MOST_BYTES:
             self._send()
 
@@ -135,15 +167,17 @@ class CaptureRows:
     # -- facts -----------------------------------------------------------------------------------------------------
 
     def _http(self, ends: Ends, fact: HttpExchange) -> None:
-        stamp = fact.stamp
+        time_us, file_no, frame = fact.stamp
+        client, client_port, server, server_port = ends
+        known = self._addresses
         row = (
-            stamp.frame,
+            frame,
             self.site,
-            stamp.time_us,
-            self.address(ends.client),
-            ends.client_port,
-            self.address(ends.server),
-            ends.server_port,
+            time_us,
+            known.get(client) or self.address(client),
+            client_port,
+            known.get(server) or self.address(server),
+            server_port,
             self._often(fact.method),
             printable_bytes(fact.uri),
             None if fact.host is None else self._host(fact.host),
@@ -154,7 +188,7 @@ class CaptureRows:
             fact.response_bytes,
             _program(fact.body_start),
         )
-        self._add("http_requests", stamp.file_no, row)
+        self._add("http_requests", file_no, row)
 
     def _often(self, raw: bytes) -> str:
         """Printable form of what comes again and again."""
@@ -172,6 +206,9 @@ class CaptureRows:
                 self._hosts.clear()
             text = self._hosts[raw] = host_text(raw)
         return text
+
+    def _unseen(self, ends: Ends, fact: Unseen) -> None:  # noqa: ARG002 - as the others
+        self.unseen[fact.stamp.file_no].setdefault(fact.what, Hidden()).add(fact)
 
     def _logon(self, ends: Ends, fact: SmbLogon) -> None:
         row = (
@@ -194,7 +231,10 @@ class CaptureRows:
         self._add("smb_files", fact.stamp.file_no, row)
 
     def _call(self, ends: Ends, fact: RpcCall) -> None:
-        wanted = fact.interface is not None and (fact.interface, fact.opnum) in self._wanted
+        if fact.interface is None:
+            wanted = (fact.pipe, fact.opnum) in self._unbound
+        else:
+            wanted = (fact.interface, fact.opnum) in self._wanted
         self._pending_bytes += len(fact.stub) if wanted else 0
         row = (
             *self._who(ends, fact),
@@ -215,7 +255,11 @@ class CaptureRows:
         return stamp.frame, self.site, stamp.time_us, self.address(ends.client), self.address(ends.server)
 
     def _start(self, ends: Ends, fact: StreamStart) -> None:
-        self.payload(ends if fact.to_server else ends.turned(), "tcp", fact.stamp, fact.payload)
+        client, sport, server, dport = ends if fact.to_server else ends.turned()
+        self._pending_bytes += len(fact.payload)
+        time_us, file_no, frame = fact.stamp
+        who = self.address(client), sport, self.address(server), dport
+        self._add("payloads", file_no, (frame, self.site, time_us, *who, "tcp", fact.payload))
 
     # -- columns ---------------------------------------------------------------------------------------------------
 

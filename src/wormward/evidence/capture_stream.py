@@ -30,20 +30,20 @@ from wormward.wire.frames import PACKET
 from wormward.wire.lookups import Lookups
 from wormward.wire.reassembly import Begin, Reassembly
 from wormward.wire.runs import PIECE_COLUMNS, RUN_COLUMNS, line_up
+from wormward.wire.strangers import ALWAYS_ASK, port_rules
 from wormward.wire.streams import DNS_PORT, Lists, track
-from wormward.wire.talks import Ends, Told
+from wormward.wire.talks import Ends, StreamStart, Told
 from wormward.wire.wants import Masks
 
-WINDOW: Final = 1 << 22
-"""Bytes that are read at once: few enough to stay in a cache between hashing and decoding, enough to be worth a call."""
-CHUNK: Final = 8192
-"""Frames that are decoded at once."""
+WINDOW: Final = 1 << 23
+"""Bytes that are read at once: room for a chunk of frames of ordinary size."""
+CHUNK: Final = 16_384
+"""Frames that are decoded at once: the more, the more pieces of one conversation stand together and are passed over at once."""
 SLOTS: Final = 1 << 14
 """Flows that the table has room for at first."""
 BOTH_SPOKE: Final = 16
 """Bytes of each side after which a dialogue that nobody recognised is no web server's."""
 Rows = npt.NDArray[np.int32]
-_KEPT = ("src_hi", "src_lo", "sport", "dst_hi", "dst_lo", "dport", "offset", "size", "time_us", "frame")
 
 
 def begin_conversation(ends: Ends, client: bytes, server: bytes) -> Conversation | Undecided | None:
@@ -68,6 +68,8 @@ class Sensor:
         self.rows = CaptureRows(context)
         self._wants = context.wants
         self._masks = Masks.of(context.wants)
+        self._rules = port_rules()
+        self._rules[DNS_PORT if begin is begin_conversation else slice(None)] = ALWAYS_ASK
         self._size = window
         self._chunk = chunk
         self._window = np.zeros(window, np.uint8)
@@ -85,17 +87,28 @@ class Sensor:
 
     # -- one file --------------------------------------------------------------------------------------------------
 
-    def read(self, stream: ByteStream | Kept, records: capture.Records, file_no: int, digest: Digest | None = None) -> FileState:
-        """Carry one file into the stream of its group; `digest` is fed with its bytes."""
+    def read(
+        self,
+        stream: ByteStream | Kept,
+        records: capture.Records,
+        file_no: int,
+        digest: Digest | None = None,
+        begin_us: int | None = None,
+    ) -> FileState:
+        """Carry one file into the stream of its group; `digest` is fed with its bytes.
+
+        `begin_us` is the first stamp that can be right (see `capture_heads`); stamps of the frames before it are not.
+        """
         self._file_no, self._digest = file_no, digest
         state = FileState(records.kind)
+        state.survey["before_us"] = -1 if begin_us is None else begin_us
         self._state = state
         self._lookups.begin_file()
         try:
             self._windows(stream, records, state)
         except EvidenceError as error:
             state.problems.append(Problem(error.what, error.place, error.remedy))
-        state.links = records.links
+        state.links, state.left_out = records.links, records.left_out
         self._account()
         state.complain(*self._lookups.malformed)
         return state
@@ -141,6 +154,7 @@ class Sensor:
                 place = step.place
                 if step.count:
                     self._take(step.count, filled, state)
+                    records.last_us = int(state.survey["before_us"])  # what a search behind damage goes by
                 if step.reason == capture.MORE:
                     break
                 if step.reason == capture.DAMAGED:
@@ -175,7 +189,7 @@ class Sensor:
         self._table.make_room(count)
         table, lists = self._table.arrays, self._lists
         book = table.book[0]
-        track(self._window, packets, count, self._file_no, table, lists, self._masks)
+        track(self._window, packets, count, self._file_no, table, lists, self._masks, self._rules)
         even, runs = line_up(table, lists, packets, self._pieces, self._runs)
         told: list[Told] = []
         if runs:
@@ -201,22 +215,22 @@ class Sensor:
 
         `names` and `kept` are rows of datagrams on the DNS port and of payloads that a pack wants.
         """
-        payloads = self._payloads(kept) if len(kept) else []
+        datagrams = self.rows.datagrams(self._packets[kept], self._window)
         name = keep = 0
         for _, packet, ends, facts in told:
-            while keep < len(payloads) and payloads[keep][0] < packet:
-                self.rows.payload(*payloads[keep][1])
-                keep += 1
             for fact in facts:
                 if isinstance(fact, DnsMessage):
                     upto = int(names.searchsorted(packet))
                     self._lookups.absorb(self._window, self._packets, names[name:upto], self._file_no)
                     name = upto
                     self._message(ends, fact)
-                else:
-                    self.rows.fact(ends, fact)
-        for _, payload in payloads[keep:]:
-            self.rows.payload(*payload)
+                    continue
+                if isinstance(fact, StreamStart):
+                    upto = int(kept.searchsorted(packet))
+                    self.rows.payloads(datagrams[keep:upto], self._file_no)
+                    keep = upto
+                self.rows.fact(ends, fact)
+        self.rows.payloads(datagrams[keep:], self._file_no)
         self._lookups.absorb(self._window, self._packets, names[name:], self._file_no)
 
     def _message(self, ends: Ends, message: DnsMessage) -> None:
@@ -231,19 +245,6 @@ class Sensor:
         row["size"] = len(message.payload)
         data = np.frombuffer(message.payload, np.uint8).copy()
         self._lookups.absorb(data, row, np.zeros(1, np.int32), message.stamp.file_no)
-
-    def _payloads(self, rows: Rows) -> list[tuple[int, tuple[Any, ...]]]:
-        """UDP payloads that a pack wants: row of the packet, and what `CaptureRows.payload` is told of it."""
-        view = memoryview(self._window)  # type: ignore[arg-type]
-        found = self._packets[rows]
-        columns = [found[name].tolist() for name in _KEPT]
-        out: list[tuple[int, tuple[Any, ...]]] = []
-        for row, src_hi, src_lo, sport, dst_hi, dst_lo, dport, offset, size, time_us, frame in zip(
-            rows.tolist(), *columns, strict=True
-        ):
-            ends = (src_hi << 64 | src_lo, sport, dst_hi << 64 | dst_lo, dport)
-            out.append((row, (ends, "udp", (time_us, self._file_no, frame), bytes(view[offset : offset + size]))))
-        return out
 
     def _ended(self, slots: Any) -> None:
         """Flows that ended, to rows."""

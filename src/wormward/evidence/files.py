@@ -60,8 +60,8 @@ class _Gunzip(io.RawIOBase):
                     continue
                 self._inflate = zlib.decompressobj(wbits=31)
             self._started = True
-            # Little at a time: where the file is damaged, what the same call had unpacked before is lost.
-            out = self._inflate.decompress(self._pending, min(len(view), _STEP))
+            # `_Steps` asks for little at a time: where the file is damaged, what the same call had unpacked is lost.
+            out = self._inflate.decompress(self._pending, len(view))
             self._pending = self._inflate.unused_data if self._inflate.eof else self._inflate.unconsumed_tail
             if out:
                 view[: len(out)] = out
@@ -72,15 +72,40 @@ class _Gunzip(io.RawIOBase):
         super().close()
 
 
+class _Steps:
+    """Asks an unpacker for the same number of bytes each time, whatever the reader asks for.
+
+    What a damaged file still gives depends on how much is asked for at once; rows must not depend on windows.
+    """
+
+    def __init__(self, source: _Readable) -> None:
+        self._source = source
+        self._step = memoryview(bytearray(_STEP))
+        self._ready = self._step[:0]
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Some more bytes; 0 at the end. Raises what the unpacker raises."""
+        if not self._ready:
+            self._ready = self._step[: self._source.readinto(self._step) or 0]
+        count = min(len(buffer), len(self._ready))
+        buffer[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
+
+    def close(self) -> None:
+        """Close the unpacker."""
+        self._source.close()
+
+
 def _unpack(raw: BinaryIO) -> tuple[_Readable, str]:
     magic = raw.read(6)
     raw.seek(0)
     if magic[:2] == b"\x1f\x8b":
-        return _Gunzip(raw), "gz"
+        return _Steps(_Gunzip(raw)), "gz"
     if magic == b"\xfd7zXZ\0":
-        return Unxz(raw), "xz"
+        return _Steps(Unxz(raw)), "xz"
     if magic[:4] == b"\x28\xb5\x2f\xfd":
-        return Unzstd(raw), "zst"
+        return _Steps(Unzstd(raw)), "zst"
     return raw, ""  # type: ignore[return-value]  # an unbuffered FileIO has readinto, BinaryIO does not say so
 
 

@@ -97,17 +97,26 @@ def _speaks(data: bytes) -> _Speaks:
     """What these first bytes are."""
     if not data:
         return _Speaks.NOTHING
+    if 0x20 < data[0] < 0x7F:
+        return _speaks_text(data)
     if nbss.looks_like_start(data):
         return _smb(data)
     if dcerpc_pdu.looks_like_start(data):
         if len(data) < 10:
             return _Speaks.MORE
         return _Speaks.RPC_ANSWER if data[2] in _RPC_ANSWER_TYPES else _Speaks.RPC_REQUEST
-    answer, request = http_heads.looks_like_answer(data), http_heads.looks_like_request(data)
-    if answer or request:
-        return _Speaks.HTTP_ANSWER if answer else _Speaks.HTTP_REQUEST
-    short = len(data) < 8 and data[0] in (0x00, 0x81)
-    return _Speaks.MORE if short or answer is None or request is None else _Speaks.UNKNOWN
+    return _Speaks.MORE if len(data) < 8 and data[0] in (0x00, 0x81) else _Speaks.UNKNOWN
+
+
+def _speaks_text(data: bytes) -> _Speaks:
+    """What these first bytes are, of which the first is a printable character, as in none of the binary protocols."""
+    request = http_heads.looks_like_request(data)
+    if request:
+        return _Speaks.HTTP_REQUEST
+    answer = http_heads.looks_like_answer(data)
+    if answer:
+        return _Speaks.HTTP_ANSWER
+    return _Speaks.MORE if answer is None or request is None else _Speaks.UNKNOWN
 
 
 def _by_port(client: bytes, server: bytes, port: int) -> Conversation | None:

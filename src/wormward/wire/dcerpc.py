@@ -13,7 +13,7 @@ from __future__ import annotations
 from wormward.wire import dcerpc_pdu as pdu
 from wormward.wire.budget import Budget
 from wormward.wire.dcerpc_contexts import Context, Contexts, choose
-from wormward.wire.facts import Fact, RpcCall, Stamp
+from wormward.wire.facts import Fact, RpcCall, Stamp, Unseen
 
 MOST_STUB = 1 << 20
 """Bytes of one request's stub that are kept, as many as Suricata keeps; a path call needs a few hundred. The rest of
@@ -23,10 +23,18 @@ MOST_CALLS = 128
 _SEALED = 6  # authentication level packet privacy
 
 
+def _without_trailer(data: bytes, start: int, end: int, auth_size: int) -> tuple[int, bool]:
+    """Where the stub ends before its authentication trailer (`end` if there can be none), and whether it is encrypted."""
+    trailer = end - auth_size - 8
+    if trailer < start:
+        return end, False
+    return max(start, trailer - data[trailer + 2]), data[trailer + 1] == _SEALED
+
+
 class _Call:
     """One request in flight. `parts` are collected until `fact` can be made."""
 
-    __slots__ = ("contexts", "fact", "little", "number", "opnum", "parts", "rpc", "size", "tail")
+    __slots__ = ("contexts", "fact", "little", "number", "opnum", "parts", "rpc", "sealed", "size", "tail")
 
     def __init__(self, rpc: Rpc, number: int, contexts: tuple[Context, ...], opnum: int, little: bool) -> None:
         self.rpc = rpc
@@ -37,6 +45,7 @@ class _Call:
         self.parts: list[bytes] = []
         self.size = 0
         self.tail = b""
+        self.sealed = False  # its stub is encrypted
         self.fact: RpcCall | None = None
 
     def let_go(self) -> None:
@@ -67,7 +76,8 @@ class Rpc:
     """The state of one pipe (or TCP connection). Finished calls are appended to `facts`."""
 
     __slots__ = (
-        "_budget", "_calls", "_client", "_contexts", "_facts", "_pipe", "_server", "_unfinished", "sealed", "spoken",
+        "_budget", "_calls", "_client", "_contexts", "_facts", "_pipe", "_server", "_unfinished", "sealed", "sealed_at",
+        "spoken",
     )  # fmt: skip
 
     def __init__(self, pipe: str | None, facts: list[Fact], budget: Budget) -> None:
@@ -80,7 +90,8 @@ class Rpc:
         self._contexts = Contexts()
         self._calls: dict[int, _Call] = {}
         self.spoken = False  # at least one PDU was seen
-        self.sealed = 0
+        self.sealed = 0  # calls whose stub is encrypted
+        self.sealed_at: Stamp | None = None  # the first of them
         self._unfinished = 0  # calls that were let go before they were complete
 
     @property
@@ -168,8 +179,9 @@ class Rpc:
         flags, little, auth_size, call_id = head
         context_id, opnum = pdu.ASKED[little](data, at + 20)
         start = at + 40 if flags & pdu.OBJECT else at + 24
+        sealed = False
         if auth_size:
-            end = self._without_trailer(data, start, end, auth_size)
+            end, sealed = _without_trailer(data, start, end, auth_size)
         call = self._calls.get(call_id)
         if call is None or flags & pdu.FIRST or call.fact is not None:
             if call is not None:
@@ -177,6 +189,10 @@ class Rpc:
             elif len(self._calls) >= MOST_CALLS:
                 self.forget(next(iter(self._calls)))
             call = self._calls[call_id] = _Call(self, call_id, self._contexts.of(context_id), opnum, little)
+        if sealed and not call.sealed:
+            call.sealed = True
+            self.sealed += 1
+            self.sealed_at = self.sealed_at or stamp
         room = MOST_STUB - call.size
         part = data[start : min(end, start + room)] if start < end else b""
         call.parts.append(part)
@@ -193,15 +209,6 @@ class Rpc:
         call.parts = []
         order = "little" if call.little else "big"
         call.fact = RpcCall(stamp, self._pipe, None, call.opnum, order, False, stub)
-
-    def _without_trailer(self, data: bytes, start: int, end: int, auth_size: int) -> int:
-        """Where the stub ends before its authentication trailer; `end` if there can be no such trailer."""
-        trailer = end - auth_size - 8
-        if trailer < start:
-            return end
-        if data[trailer + 1] == _SEALED:
-            self.sealed += 1
-        return max(start, trailer - data[trailer + 2])
 
     def _answered(self, data: bytes, at: int, end: int) -> None:
         """One PDU of the server, from `at` to `end`."""
@@ -230,14 +237,11 @@ class Rpc:
     def _response(self, call: _Call, data: bytes, at: int, end: int, head: tuple[int, bool, int]) -> None:
         flags, little, auth_size = head
         start = min(at + 24, end)
-        sealed = self.sealed
-        stop = self._without_trailer(data, start, end, auth_size) if auth_size else end
-        hidden = self.sealed != sealed
-        self.sealed = sealed  # only requests are counted
+        stop, sealed = _without_trailer(data, start, end, auth_size) if auth_size else (end, False)
         call.tail = (call.tail + data[max(start, stop - 4) : stop])[-4:]
         if flags & pdu.LAST and call.fact is not None:
             call.fact.outcome = "answered"
-            if len(call.tail) == 4 and not hidden:
+            if len(call.tail) == 4 and not sealed:
                 call.fact.result = pdu.U32[little](call.tail, 0)[0]
 
     def forget(self, call_id: int) -> None:
@@ -261,12 +265,13 @@ class Rpc:
 class RpcConversation:
     """DCE/RPC straight over TCP (ncacn_ip_tcp, or ncacn_http after its greeting)."""
 
-    __slots__ = ("_budget", "_facts", "rpc")
+    __slots__ = ("_began", "_budget", "_facts", "rpc")
 
     def __init__(self) -> None:
         self._facts: list[Fact] = []
         self._budget = Budget()
         self.rpc = Rpc(None, self._facts, self._budget)
+        self._began: Stamp | None = None
 
     @property
     def held(self) -> int:
@@ -275,6 +280,8 @@ class RpcConversation:
 
     def feed(self, to_server: bool, data: bytes, stamp: Stamp) -> None:
         """See `facts.Conversation`."""
+        if self._began is None:
+            self._began = stamp
         if to_server:
             self.rpc.client(data, stamp)
         else:
@@ -291,7 +298,12 @@ class RpcConversation:
 
     def close(self) -> None:
         """See `facts.Conversation`."""
-        self.rpc.close()
+        rpc = self.rpc
+        rpc.close()
+        if rpc.sealed_at is not None:
+            self._facts.append(Unseen(rpc.sealed_at, "sealed", rpc.sealed))
+        if rpc.dropped and self._began is not None:
+            self._facts.append(Unseen(self._began, "dropped", rpc.dropped))
 
     def take(self) -> list[Fact]:
         """See `facts.Conversation`."""

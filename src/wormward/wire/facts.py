@@ -83,7 +83,21 @@ class RpcCall:
     result: int | None = None
 
 
-Fact = HttpExchange | SmbLogon | SmbShare | SmbFile | RpcCall
+@dataclass(slots=True)
+class Unseen:
+    """What the decoder of one connection could not look into; told once of each kind, when the connection ends.
+
+    `what` is `encrypted` or `compressed` (SMB messages), `sealed` (calls under packet privacy), `dropped` (calls and
+    contexts beyond the bounds) or `lost` (how often the thread of the messages was lost). The stamp is that of the
+    first such message or call; of `dropped` and `lost` that of the connection's first bytes.
+    """
+
+    stamp: Stamp
+    what: str
+    count: int
+
+
+Fact = HttpExchange | SmbLogon | SmbShare | SmbFile | RpcCall | Unseen
 
 
 class Conversation(Protocol):

@@ -49,6 +49,7 @@ FLOW = np.dtype(
         ("state", np.uint8),  # bits below
         ("watch", np.uint8),  # FRESH, WATCHED, DECLINED
         ("uneven", np.uint8),  # bytes are out of order: its pieces go the slow way
+        ("begun", np.uint8),  # its beginning had been seen before anybody said anything
         ("home", np.int32),  # hash, 31 bits
         ("isn", np.uint32),  # sequence number of the opener's SYN
         ("retry", np.uint32),  # and of a later SYN that the server may yet accept
@@ -220,6 +221,7 @@ def begin_flow(t, p, home, file_no, reverse):  # type: ignore[no-untyped-def]
     f["state"] = 0
     f["watch"] = FRESH if p["protocol"] == TCP else DECLINED
     f["uneven"] = 0
+    f["begun"] = 0
     f["home"] = home
     f["head"] = -1
     f["tail"] = -1

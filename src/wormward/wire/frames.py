@@ -66,6 +66,7 @@ MALFORMED = 4  # a header is broken or incomplete
 FRAGMENT = 8  # a piece of a datagram: no ports yet, `offset` and `size` are those of the piece
 MORE = 16  # of a fragment: others follow
 HEADLESS = 32  # the snap length cut the headers: no ports
+UNDESCRIBED = 64  # of an interface that its file does not describe: nobody knows what its bytes are
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58

@@ -63,6 +63,10 @@ def length(low: bytes) -> int | None:
     at = low.find(b"\ncontent-length:")
     if at < 0:
         return None
+    end = low.find(b"\n", at + 16)
+    single = low[at + 16 : end].strip()
+    if single.isdigit() and len(single) <= 18 and low.find(b"\ncontent-length:", end) < 0:
+        return int(single)
     values = {value.strip() for value in _lengths(low, at)}
     value = values.pop()
     return int(value) if not values and _digits(value) else -1

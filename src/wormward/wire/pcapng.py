@@ -2,8 +2,8 @@
 
 Reference: draft-ietf-opsawg-pcapng-02.
 
-Limitations: journal entries and packets of unknown interfaces are counted as frames (as tshark does) and not looked
-into; comments, name records and secrets are passed over.
+Limitations: journal entries and packets of interfaces that were never described are counted as frames (as tshark does)
+and not looked into; comments, name records and secrets are passed over.
 """
 
 # ruff: noqa: PLR0917 - inner functions of the hot path take what they need one by one
@@ -18,12 +18,14 @@ import numpy.typing as npt
 from numba import njit
 
 from wormward.model.errors import WireError
-from wormward.wire.frames import HEADLESS, NOT_IP, decode
+from wormward.wire.frames import NOT_IP, UNDESCRIBED, decode
 from wormward.wire.loads import u32
 from wormward.wire.records import DAMAGED, FULL, MORE, MOST_RECORD, Bytes, Records, Step
 
-MOST_INTERFACES: Final = 4096
-"""Interfaces of one section; more are damage."""
+MOST_INTERFACES: Final = 65_536
+"""Interfaces of one section that are kept, as many as the old packet block can name. Frames of further ones are not
+read, and `left_out` counts these interfaces."""
+_MOST_KINDS = 1024  # link types and snap lengths that are told apart
 LATEST_US: Final = 253_402_300_799_000_000
 """9999-12-31: later stamps are damage and are cut to this, so that every stamp can be printed."""
 
@@ -74,24 +76,25 @@ def _block_ok(data, pos, end, big):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _find_block(data, pos, end, big):  # type: ignore[no-untyped-def]
+def _find_block(data, pos, end, final, big):  # type: ignore[no-untyped-def]
     """First place from `pos` on where a block of packets or a section begins: (found, place to go on from)."""
     while pos + 12 <= end:
         kind = u32(data, pos, big)
         if kind in (_ENHANCED, _SIMPLE, _OLD_PACKET, _INTERFACE, _SECTION):
             ok = _block_ok(data, pos, end, big)
-            # A length that reaches beyond the window is believed only as far as a record can reach.
             if ok == 1:
                 return True, pos
+            if ok < 0 and not final:
+                return False, pos  # more bytes will tell
         pos += 1
     return False, pos
 
 
 @njit(cache=True, nogil=True)
-def _packet_block(data, pos, length, kind, big, interfaces, known, decoded, last_us, row):  # type: ignore[no-untyped-def]
-    """One block that holds a frame, into `row`; false if its sizes do not fit it."""
-    row["marks"] = NOT_IP | HEADLESS
-    row["time_us"] = last_us
+def _packet_block(data, pos, length, kind, big, interfaces, known, decoded, row):  # type: ignore[no-untyped-def]
+    """One block that holds a frame, into `row` (time -1: it carries no stamp); false if its sizes do not fit it."""
+    row["marks"] = NOT_IP
+    row["time_us"] = -1
     row["caplen"] = 0
     row["wirelen"] = 0
     if kind == _JOURNAL:
@@ -119,13 +122,15 @@ def _packet_block(data, pos, length, kind, big, interfaces, known, decoded, last
         if which < known:
             ticks = ((u32(data, pos + 12, big) & 0x7FFFFFFF) << 32) | u32(data, pos + 16, big)
             row["time_us"] = _stamp(ticks, interfaces[which]["per_second"], interfaces[which]["offset_us"])
-    if which < known and decoded:
+    if which >= known:
+        row["marks"] |= UNDESCRIBED
+    elif decoded:
         decode(data, start, caplen, min(wirelen, 0x7FFFFFFF), interfaces[which]["link"], row)
     return True
 
 
 @njit(cache=True, nogil=True)
-def _walk_pcapng(data, pos, end, big, interfaces, known, decoded, frame, last_us, packets):  # type: ignore[no-untyped-def]
+def _walk_pcapng(data, pos, end, big, interfaces, known, decoded, frame, packets):  # type: ignore[no-untyped-def]
     """Blocks from `pos` on into `packets`: (place, rows, reason). The place may lie behind `end`: pass over."""
     count = 0
     room = len(packets)
@@ -145,11 +150,10 @@ def _walk_pcapng(data, pos, end, big, interfaces, known, decoded, frame, last_us
         length = u32(data, pos + 4, big)
         if kind in (_ENHANCED, _SIMPLE, _OLD_PACKET, _JOURNAL):
             row = packets[count]
-            if not _packet_block(data, pos, length, kind, big, interfaces, known, decoded, last_us, row):
+            if not _packet_block(data, pos, length, kind, big, interfaces, known, decoded, row):
                 return pos, count, DAMAGED
             count += 1
             row["frame"] = frame + count
-            last_us = row["time_us"]
         pos += length
     return pos, count, MORE
 
@@ -166,13 +170,12 @@ class PcapngRecords(Records):
         self._big = head[8] == 0x1A
         self._interfaces = np.zeros(8, INTERFACE)
         self._known = 0
+        self._kinds: set[tuple[int, int]] = set()
 
     def walk(self, window: Bytes, start: int, stop: int, packets: npt.NDArray[np.void], decoded: bool = True) -> Step:
         """See `Records.walk`; section and interface blocks are read on the way."""
         while True:
-            step = _walk_pcapng(
-                window, start, stop, self._big, self._interfaces, self._known, decoded, self.frame, max(self.last_us, 0), packets
-            )
+            step = _walk_pcapng(window, start, stop, self._big, self._interfaces, self._known, decoded, self.frame, packets)
             if step[2] != _SPECIAL:
                 return self.passed(step, packets)
             passed = self.passed(step, packets)
@@ -198,10 +201,16 @@ class PcapngRecords(Records):
         if head[:4] == b"\n\r\r\n":
             self._big, self._known = big, 0
             return len(body)
-        return len(body) if len(body) >= 20 and self._interface(body) else 0
+        if len(body) < 20:
+            return 0
+        if self._known < MOST_INTERFACES:
+            self._interface(body)
+        else:
+            self.left_out += 1
+        return len(body)
 
-    def _interface(self, body: bytes) -> bool:
-        """Note one interface block; false if there are too many."""
+    def _interface(self, body: bytes) -> None:
+        """Note one interface block."""
         order = ">" if self._big else "<"
         link, _, snaplen = struct.unpack_from(order + "HHI", body, 8)
         per_second, offset_us = 1_000_000, 0
@@ -216,17 +225,14 @@ class PcapngRecords(Records):
             elif code == 0:
                 break
             at += 4 + (size + 3) // 4 * 4
-        if self._known == MOST_INTERFACES:
-            return False
         if self._known == len(self._interfaces):
             self._interfaces = np.concatenate([self._interfaces, np.zeros(self._known, INTERFACE)])
         self._interfaces[self._known] = (link, snaplen, per_second, offset_us)
         self._known += 1
-        if (link, snaplen) not in self.links:
+        if (link, snaplen) not in self._kinds and len(self._kinds) < _MOST_KINDS:
+            self._kinds.add((link, snaplen))
             self.links = (*self.links, (link, snaplen))
-        return True
 
     def resume(self, window: Bytes, start: int, stop: int, final: bool) -> tuple[bool, int]:
         """See `Records.resume`."""
-        del final  # a block carries its own proof, the length behind it
-        return _find_block(window, start + 1, stop, self._big)  # type: ignore[no-any-return]
+        return _find_block(window, start + 1, stop, final, self._big)  # type: ignore[no-any-return]

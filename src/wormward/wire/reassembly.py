@@ -25,9 +25,9 @@ import numpy.typing as npt
 from wormward.model.pack import Want
 from wormward.wire.conversation import ENOUGH, UNDECIDED, Turned, Undecided
 from wormward.wire.facts import Conversation, Stamp
-from wormward.wire.flows import ACCEPTED, DECLINED, FLOW, OPENED, Arrays
+from wormward.wire.flows import DECLINED, FLOW, Arrays
 from wormward.wire.halves import Half, Keep, Waiting
-from wormward.wire.runs import AT, COUNT, END, FIRST, KIND, MISSING, NUMBER, PACKET_ROW, PIECE_COLUMNS, SIZE, SLOT
+from wormward.wire.runs import AT, COUNT, END, FIRST, MISSING, NUMBER, PACKET_ROW, PIECE_COLUMNS, SIZE, SLOT
 from wormward.wire.streams import (
     ACK_IN,
     ACK_OUT,
@@ -56,8 +56,8 @@ MIDDLE_TRIES: Final = 4
 
 _new = tuple.__new__  # a NamedTuple's own constructor costs three times as much
 _BATCH = 16  # pieces of a long run that are looked at before asking again what may be skipped
-_ENDS = ("client_hi", "client_lo", "server_hi", "server_lo", "client_port", "server_port", "state")
-_CLIENT_HI, _CLIENT_LO, _SERVER_HI, _SERVER_LO, _CLIENT_PORT, _SERVER_PORT, _STATE = ((FLOW.names or ()).index(n) for n in _ENDS)
+_ENDS = ("client_hi", "client_lo", "server_hi", "server_lo", "client_port", "server_port", "begun")
+_CLIENT_HI, _CLIENT_LO, _SERVER_HI, _SERVER_LO, _CLIENT_PORT, _SERVER_PORT, _BEGUN = ((FLOW.names or ()).index(n) for n in _ENDS)
 
 
 Begin = Callable[[Ends, bytes, bytes], Conversation | Undecided | None]
@@ -99,19 +99,27 @@ class Reassembly:
         self._window, self._table, self._pieces = window, table, pieces
         self._file_no, self._first_frame = file_no, first_frame
         talks = self._talks
-        for place, run in enumerate(runs.tolist()):
-            slot, kind = run[SLOT], run[KIND]
-            talk = talks[slot] if slot in talks else self._meet(slot, run[NUMBER])
+        for run in runs.tolist():
+            number, packet, time, at, offset, size, missing, slot, kind, _, count, end = run
+            talk = talks[slot] if slot in talks else self._meet(slot, number)
             if talk is None:
                 continue
-            if place >= even:
-                self._moved[slot] = talk
             if kind > BYTES_IN:
                 self._event(talk, kind, run)
-            elif run[END] > talk.halves[kind].next:
-                self._run(talk, kind, run)
+            else:
+                half = talk.halves[kind]
+                if half.next == at and talk.smooth and half.held is None and not missing:
+                    self._feed(talk, half, kind == BYTES_OUT, (number, packet, time, offset, size))
+                    if count > 1:
+                        self._rest(talk, half, kind, run)
+                elif end > half.next:
+                    self._run(talk, half, kind, run)
             if not talk.open:
                 self._decline(talk)
+        for slot in set(runs[even:, SLOT].tolist()):
+            talk = talks.get(slot)
+            if talk is not None:
+                self._moved[slot] = talk
         self._write_back()
         return self._tell()
 
@@ -139,8 +147,7 @@ class Reassembly:
         row = self._table.flows[slot].item()
         client = row[_CLIENT_HI] << 64 | row[_CLIENT_LO]
         server = row[_SERVER_HI] << 64 | row[_SERVER_LO]
-        beginning_seen = row[_STATE] & (OPENED | ACCEPTED)
-        talk = Talk(slot, Ends(client, row[_CLIENT_PORT], server, row[_SERVER_PORT]), 1 if beginning_seen else MIDDLE_TRIES)
+        talk = Talk(slot, Ends(client, row[_CLIENT_PORT], server, row[_SERVER_PORT]), 1 if row[_BEGUN] else MIDDLE_TRIES)
         self._talks[slot] = talk
         return talk
 
@@ -158,13 +165,32 @@ class Reassembly:
 
     # -- bytes in order ------------------------------------------------------------------------------------------
 
-    def _run(self, talk: Talk, kind: int, run: list[int]) -> None:
-        """A run of pieces of one direction; what is skipped costs a search, not a look at each."""
-        half = talk.halves[kind]
+    def _feed(self, talk: Talk, half: Half, to_server: bool, piece: tuple[int, int, int, int, int]) -> None:
+        """The usual case: the next bytes in order, to a decoder."""
+        number, packet, time, offset, size = piece
+        decoder: Conversation = talk.decoder  # type: ignore[assignment]  # who is smooth has one
+        if half.skipped:
+            decoder.gap(to_server, half.skipped)
+            half.skipped = 0
+        half.next += size
+        stamp = _new(Stamp, (time, self._file_no, self._first_frame + packet))
+        decoder.feed(to_server, bytes(self._window[offset : offset + size]), stamp)
+        skip = decoder.skippable(to_server)
+        if skip > 0:
+            self._skip(talk, half, skip)
+        facts = decoder.take()
+        if facts:
+            self._told.append(Told(number, packet, talk.ends, facts))
+
+    def _run(self, talk: Talk, half: Half, kind: int, run: list[int]) -> None:
+        """A run of pieces of one direction."""
         if run[AT] + run[SIZE] + run[MISSING] > half.next:
             self._piece(talk, half, kind, run)
-        if run[COUNT] == 1:
-            return
+        if run[COUNT] > 1:
+            self._rest(talk, half, kind, run)
+
+    def _rest(self, talk: Talk, half: Half, kind: int, run: list[int]) -> None:
+        """What follows the first piece of a run; what is skipped costs a search, not a look at each."""
         place, stop = run[FIRST] + 1, run[FIRST] + run[COUNT]
         while place < stop and run[END] > half.next and (talk.open or half.keep is not None):
             if half.skipped:
@@ -178,35 +204,19 @@ class Reassembly:
                         break
 
     def _piece(self, talk: Talk, half: Half, kind: int, piece: list[int]) -> None:
-        """One piece that ends behind `next`. The usual case, bytes in order to a decoder, is written out here."""
+        """One piece that ends behind `next`."""
         number, packet, time, at, offset, size, missing = piece[:PIECE_COLUMNS]
-        stamp = _new(Stamp, (time, self._file_no, self._first_frame + packet))
         late = half.next - at
         if late > 0:  # its beginning was seen or skipped before
             missing -= max(0, late - size)
             offset += min(late, size)
             size = max(0, size - late)
-        decoder = talk.decoder
-        if late < 0 or decoder is None or talk.collecting or half.held is not None:
-            data = bytes(self._window[offset : offset + size])
-            self._unusual(talk, half, kind == BYTES_OUT, Waiting(max(at, half.next), data, missing, stamp))
-        else:
-            to_server = kind == BYTES_OUT
-            if half.skipped:
-                decoder.gap(to_server, half.skipped)
-                half.skipped = 0
-            if size:
-                decoder.feed(to_server, bytes(self._window[offset : offset + size]), stamp)
-            if missing:
-                decoder.gap(to_server, missing)
-            half.next += size + missing
-            skip = decoder.skippable(to_server)
-            if skip > 0:
-                self._skip(talk, half, skip)
-            facts = decoder.take()
-            if facts:
-                self._told.append(Told(number, packet, talk.ends, facts))
+        if late >= 0 and talk.smooth and half.held is None and size and not missing:
+            self._feed(talk, half, kind == BYTES_OUT, (number, packet, time, offset, size))
             return
+        data = bytes(self._window[offset : offset + size])
+        stamp = _new(Stamp, (time, self._file_no, self._first_frame + packet))
+        self._unusual(talk, half, kind == BYTES_OUT, Waiting(max(at, half.next), data, missing, stamp))
         self._ask(talk, number, packet)
 
     def _skip(self, talk: Talk, half: Half, skip: int) -> None:
@@ -286,6 +296,7 @@ class Reassembly:
             talk.open = talk.tries > 0
             return
         talk.decoder = decoder
+        talk.smooth = not talk.collecting
         if isinstance(decoder, Turned):
             talk.ends = talk.ends.turned()
             self.turned.add(talk.slot)
@@ -313,6 +324,7 @@ class Reassembly:
         keep, half.keep = half.keep, None
         if keep is not None:
             talk.collecting -= 1
+            talk.smooth = not talk.collecting and talk.decoder is not None
             if keep.fits and keep.stamp is not None:
                 talk.starts.append(StreamStart(keep.stamp, to_server, bytes(keep.data)))
 
@@ -338,6 +350,7 @@ class Reassembly:
         if kind in (WANTED_OUT, WANTED_IN):
             talk.halves[kind - WANTED_OUT].keep = Keep(self._wants[at])
             talk.collecting += 1
+            talk.smooth = False
         elif kind in (ACK_OUT, ACK_IN):
             half = talk.halves[kind == ACK_OUT]
             while half.held and at >= half.held[0].at:

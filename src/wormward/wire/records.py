@@ -32,7 +32,8 @@ class Records:
     kind: str
     begin = 0  # where the first record stands
     frame = 0  # of the last record
-    last_us = -1  # its time
+    last_us = -1  # its time; -1: none
+    left_out = 0  # interfaces beyond the bound on how many are kept
     links: tuple[tuple[int, int], ...] = ()  # (link type, snap length) of its interfaces, in order
 
     def walk(self, window: Bytes, start: int, stop: int, packets: npt.NDArray[np.void], decoded: bool = True) -> Step:

@@ -1,22 +1,27 @@
 """One SMB connection, over NetBIOS sessions or direct hosting, SMB1 and SMB2 as they come.
 
 Limitations: encrypted messages (SMB 3 transform headers) and compressed ones (SMB 3.1.1) are not looked into;
-`encrypted_messages` and `compressed_messages` count them, so that coverage can say so.
+`encrypted_messages` and `compressed_messages` count them, and `close` tells of them (`facts.Unseen`).
 """
 
 from __future__ import annotations
 
 from wormward.wire import nbss
-from wormward.wire.facts import Fact, Stamp
+from wormward.wire.facts import Fact, Stamp, Unseen
 from wormward.wire.smb1 import Smb1
 from wormward.wire.smb2 import Smb2
 from wormward.wire.smb_session import Session
+
+_NOWHERE = Stamp(-1, 0, 0)  # before anything was seen
 
 
 class SmbConversation:
     """See `facts.Conversation`."""
 
-    __slots__ = ("_client", "_one", "_server", "_two", "compressed_messages", "encrypted_messages", "session")
+    __slots__ = (
+        "_began", "_client", "_compressed", "_encrypted", "_one", "_server", "_two", "compressed_messages", "encrypted_messages",
+        "session",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.session = Session()
@@ -26,9 +31,12 @@ class SmbConversation:
         self._server = nbss.Cutter(self, False)
         self.encrypted_messages = 0
         self.compressed_messages = 0
+        self._began = self._encrypted = self._compressed = _NOWHERE
 
     def feed(self, to_server: bool, data: bytes, stamp: Stamp) -> None:
         """See `facts.Conversation`."""
+        if self._began is _NOWHERE:
+            self._began = stamp
         (self._client if to_server else self._server).feed(data, stamp)
 
     def gap(self, to_server: bool, length: int) -> None:
@@ -43,7 +51,17 @@ class SmbConversation:
         """See `facts.Conversation`."""
         self._one.end()
         self._two.end()
-        self.session.end()
+        session = self.session
+        session.end()
+        for what, count, stamp in (
+            ("encrypted", self.encrypted_messages, self._encrypted),
+            ("compressed", self.compressed_messages, self._compressed),
+            ("sealed", session.sealed, session.sealed_at or self._began),
+            ("dropped", session.dropped, self._began),
+            ("lost", self.resyncs, self._began),
+        ):
+            if count:
+                session.facts.append(Unseen(stamp, what, count))
 
     def take(self) -> list[Fact]:
         """See `facts.Conversation`."""
@@ -86,8 +104,12 @@ class SmbConversation:
         elif kind == 0xFF:
             self._one.message(to_server, data, at, end, stamp)
         elif kind == 0xFD:
+            if not self.encrypted_messages:
+                self._encrypted = stamp
             self.encrypted_messages += 1
         else:
+            if not self.compressed_messages:
+                self._compressed = stamp
             self.compressed_messages += 1
 
     def raw(self, data: bytes, at: int, end: int, stamp: Stamp) -> None:

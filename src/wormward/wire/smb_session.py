@@ -85,7 +85,7 @@ class Opened:
 class Session:
     """The shared state of one connection; facts are appended to `facts`."""
 
-    __slots__ = ("budget", "dropped", "facts", "opened", "sealed")
+    __slots__ = ("budget", "dropped", "facts", "opened", "sealed", "sealed_at")
 
     def __init__(self) -> None:
         self.facts: list[Fact] = []
@@ -93,6 +93,7 @@ class Session:
         self.budget = Budget()
         self.dropped = 0  # calls that bounds let go
         self.sealed = 0  # calls whose stub is encrypted
+        self.sealed_at: Stamp | None = None  # the first of them
 
     def logon(self, fact: SmbLogon) -> None:
         """A session setup that got its final answer, or none."""
@@ -182,6 +183,8 @@ class Session:
             file.rpc.close()
             self.dropped += file.rpc.dropped
             self.sealed += file.rpc.sealed
+            if file.rpc.sealed_at and (self.sealed_at is None or file.rpc.sealed_at < self.sealed_at):
+                self.sealed_at = file.rpc.sealed_at
             file.rpc = None
         if file.pipe:
             return

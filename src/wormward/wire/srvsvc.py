@@ -14,6 +14,9 @@ from wormward.wire.ndr import Ndr
 INTERFACE = "4b324fc8-1670-01d3-1278-5a47bf6ee188"
 """Interface UUID of srvsvc, version 3.0 (facts 4.1; MS-SRVS 1.9)."""
 
+PIPES = frozenset({"srvsvc", "browser", "wkssvc", "ntsvcs"})
+"""Pipes that lead to it on old systems: one process serves them all (facts 4 and 5.3)."""
+
 PATH_TYPE = 30
 PATH_CANONICALIZE = 31
 PATH_COMPARE = 32

@@ -25,6 +25,7 @@ from wormward.wire.flows import (
     DECLINED,
     FIN_IN,
     FIN_OUT,
+    FRESH,
     LOW_PORTS,
     MOST_FLOWS,
     OPENED,
@@ -44,6 +45,7 @@ from wormward.wire.flows import (
     next_old,
 )
 from wormward.wire.frames import ACK, FIN, FRAGMENT, HEADLESS, MALFORMED, NOT_IP, RST, SYN, TCP, UDP
+from wormward.wire.strangers import ALWAYS_ASK, is_strange
 from wormward.wire.wants import is_wanted
 
 DNS_PORT: Final = 53
@@ -231,10 +233,18 @@ def _is_stale(f, own, p, direction):  # type: ignore[no-untyped-def]
     return p["protocol"] == TCP and p["tcp_flags"] & SYN != 0 and _renews(f, own, p, direction)
 
 
+@njit(cache=True, nogil=True, forceinline=True)
+def _rule(rules, f):  # type: ignore[no-untyped-def]
+    """The rule (`strangers`) for the flow's ports: the server's, unless the client's always asks."""
+    rule = rules[f["client_port"]]
+    return rule if rule == ALWAYS_ASK else rules[f["server_port"]]
+
+
 @njit(cache=True, nogil=True)
-def track(data, packets, count, file_no, t, lists, masks):  # type: ignore[no-untyped-def]
+def track(data, packets, count, file_no, t, lists, masks, rules):  # type: ignore[no-untyped-def]
     """Carry `count` packets into the flow table `t`; lists pieces, DNS datagrams and wanted payloads.
 
+    `rules` says for each port how a connection's first bytes may be declined here (`strangers`).
     At least `count` slots must be free and the lists must be empty. Functions of the hot path get single rows:
     a tuple of arrays costs a reference count for each of them wherever it is handed over.
     """
@@ -269,11 +279,18 @@ def track(data, packets, count, file_no, t, lists, masks):  # type: ignore[no-un
             if f["watch"] == DECLINED:
                 continue
             if p["size"] + p["missing"] > 0 and p["tcp_flags"] & RST == 0:
+                silent = f["watch"] == FRESH and s["kept"] == 0 and o["kept"] == 0
                 s["kept"] = 1
                 if want >= 0:
                     _put(items, touched, b, f, slot, WANTED_OUT + direction, n, want)
                 at, late, new = _new_bytes(f, s, p)
                 if new:
+                    if f["watch"] == FRESH:
+                        f["begun"] = f["state"] & (OPENED | ACCEPTED) != 0
+                        whole = silent and want < 0 and f["begun"] and at == 0 and late == 0 and p["missing"] == 0
+                        if whole and direction == 0 and is_strange(data, p["offset"], np.int64(p["size"]), _rule(rules, f)):
+                            f["watch"] = DECLINED
+                            continue
                     f["watch"] = WATCHED
                     row = _put(items, touched, b, f, slot, BYTES_OUT + direction, n, at + late)
                     known = min(late, np.int64(p["size"]))

@@ -43,13 +43,16 @@ class Told(NamedTuple):
 class Talk:
     """One connection that is decoded, or may yet be."""
 
-    __slots__ = ("ask_at", "collecting", "decoder", "ends", "halves", "open", "prefix", "slot", "starts", "tries", "waiting")
+    __slots__ = (
+        "ask_at", "collecting", "decoder", "ends", "halves", "open", "prefix", "slot", "smooth", "starts", "tries", "waiting",
+    )  # fmt: skip
 
     def __init__(self, slot: int, ends: Ends, tries: int) -> None:
         self.slot = slot
         self.ends = ends
         self.halves = (Half(), Half())
         self.decoder: Conversation | None = None
+        self.smooth = False  # bytes in order go straight to the decoder: there is one, and no start is collected
         self.open = True  # false: no decoder knows it
         self.tries = tries
         self.prefix: list[tuple[bool, bytes, int, Stamp]] = []  # pieces before the decoder was found

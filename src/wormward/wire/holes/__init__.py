@@ -17,13 +17,14 @@ HOLES: tuple[Hole, ...] = (
 def judge(interface: str | None, opnum: int, byte_order: str, ndr64: bool, stub: bytes) -> Effect:
     """What a call would do, by the hole that concerns it; effect `none` where no hole does.
 
-    `interface` None (the bind was not seen): a call counts only if, read as one of a hole's calls, it writes
-    before a buffer: nothing else in the world has that shape. Remote jobs carry their `command`. Never raises.
+    `interface` None (the bind was not seen): a call counts only if, read as one of a hole's calls, it is whole in all
+    its counts and writes before a buffer: nothing else in the world has that shape. Remote jobs carry their `command`.
+    Never raises.
     """
     for hole in HOLES:
         if opnum in hole.opnums and interface in (hole.interface, None):
             effect = hole.judge(opnum, byte_order, ndr64, stub)
-            if interface is not None or effect.effect == WRITES_BEFORE:
+            if interface is not None or (effect.effect == WRITES_BEFORE and not effect.broken):
                 return effect
     command = atsvc.job_command(opnum, byte_order, ndr64, stub) if interface == atsvc.INTERFACE else None
     return Effect(None, NONE, command=None if command is None else escaped_path(command))

@@ -29,13 +29,18 @@ class Effect:
     depth: int | None = None
     command: str | None = None
     asker: str | None = None
+    broken: bool = False  # a count of the call lies, or its stub ends too early
 
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """One vulnerability: which calls it concerns, and the pure predicate over (opnum, byte order, NDR64, stub)."""
+    """One vulnerability: which calls it concerns, and the pure predicate over (opnum, byte order, NDR64, stub).
+
+    `pipes` are the pipes that lead to its service: through no others a call whose bind was not seen concerns it.
+    """
 
     name: str
     interface: str
     opnums: frozenset[int]
+    pipes: frozenset[str]
     judge: Callable[[int, str, bool, bytes], Effect]

@@ -145,7 +145,7 @@ def judge(opnum: int, byte_order: str, ndr64: bool, stub: bytes) -> Effect:
     """What one call of `HOLE.opnums` would do. Never raises for hostile stubs."""
     call = srvsvc.decode(opnum, byte_order, ndr64, stub)
     if not call.texts:
-        return Effect(NAME, MALFORMED)
+        return Effect(NAME, MALFORMED, broken=True)
     worst, shown = _HARMLESS, call.texts[0]
     for text in _texts(call):
         verdict = judge_path(text)
@@ -157,13 +157,14 @@ def judge(opnum: int, byte_order: str, ndr64: bool, stub: bytes) -> Effect:
         if asker:
             return Effect(NAME, QUESTION, escaped_path(call.texts[0]), asker=asker)
         if worst.effect == HARMLESS and call.broken:
-            return Effect(NAME, MALFORMED, path)
-    return Effect(NAME, worst.effect, path, worst.step, worst.depth)
+            return Effect(NAME, MALFORMED, path, broken=True)
+    return Effect(NAME, worst.effect, path, worst.step, worst.depth, broken=call.broken)
 
 
 HOLE = Hole(
     NAME,
     srvsvc.INTERFACE,
     frozenset({srvsvc.PATH_CANONICALIZE, srvsvc.PATH_COMPARE, srvsvc.NAME_CANONICALIZE}),
+    srvsvc.PIPES,
     judge,
 )
