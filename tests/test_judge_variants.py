@@ -30,6 +30,26 @@ def test_build_order_counts_not_the_order_of_signs() -> None:
     assert (host.variant, [p.variant for p in host.history]) == (("C",), ["B"])
 
 
+def test_an_older_build_long_after_a_newer_one_is_a_new_infection() -> None:
+    host = assessed("""
+        08:00 10.0.0.5 names.day-list B milli=14000 until=18:00
+        d3 08:00 10.0.0.5 names.day-list A milli=14000
+    """)("10.0.0.5")
+    assert (host.variant, [p.variant for p in host.history]) == (("A",), ["B"])
+    assert host.history[0].last_seen == clock("18:00")
+
+
+def test_builds_whose_signs_overlap_are_said_to() -> None:
+    told = assessed("""
+        08:00 10.0.0.5 names.day-list A milli=14000 until=18:00
+        08:01 10.0.0.5 names.day-list C milli=14000 until=18:00
+        08:00 10.0.0.6 names.day-list B milli=14000 until=12:10
+        12:00 10.0.0.6 names.day-list C milli=14000 until=18:00
+    """)
+    assert [r.fields for r in told("10.0.0.5").reasons if r.rule == "host.together"] == [{"variants": "A, C"}]
+    assert not [r for r in told("10.0.0.6").reasons if r.rule == "host.together"]
+
+
 def test_sets_are_intersected_where_nothing_tells_one() -> None:
     host = assessed("""
         08:00 10.0.0.5 exploit.path > 10.0.0.9 A,B,E

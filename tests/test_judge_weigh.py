@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_network
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.judge_help import assessed, judged, pack, transcript
 from wormward.judge.weigh import confidence, once
+from wormward.judge.wording import OUTSIDERS
 from wormward.model.findings import Cite
 from wormward.model.site import Site
 from wormward.model.states import Infection, Why
@@ -154,7 +156,18 @@ def test_outsiders_that_do_nothing_to_the_site_are_not_its_hosts() -> None:
     told = assessed("08:00 203.0.113.5 p2p.ports C milli=14000\n08:00 10.0.0.9 p2p.ports C milli=14000", silent=["10.0.0.9"])
     assert told.verdicts() == {"10.0.0.9": "infected"}
     assert len(told.assessment.findings) == 2
+    assert OUTSIDERS in told.assessment.notes
     assert [p.address for p in told.assessment.patient_zero] == ["10.0.0.9"]
+
+
+def test_a_host_whose_lookups_convict_it_is_of_the_site_whatever_its_address() -> None:
+    told = assessed("08:00 2001:db8::5 names.day-list B milli=14000", silent=["10.0.0.9"])
+    assert (told("2001:db8::5").verdict, told("2001:db8::5").roles) == ("infected", ())
+    assert [p.address for p in told.assessment.patient_zero] == ["2001:db8::5"]
+    told = assessed(
+        "08:00 2001:db8::5 names.day-list B milli=14000", silent=["10.0.0.9"], site=Site(ranges=(ip_network("10.0.0.0/8"),))
+    )
+    assert (told("2001:db8::5").verdict, told("2001:db8::5").roles) == ("infected", ("outside",))
 
 
 def test_a_site_without_private_addresses_is_everybody() -> None:

@@ -16,8 +16,8 @@ from wormward.judge.graph import LIKELY, Arrival, arrivals, patient_zero
 from wormward.judge.hosts import ILL, Case
 from wormward.judge.variants import Strain, settle, strain
 from wormward.judge.weigh import Key, Tally, once, weigh
-from wormward.judge.wording import NO_INVENTORY, NO_RANGES, TRAFFIC_ONLY, shown_tables
-from wormward.model.findings import Finding
+from wormward.judge.wording import NO_INVENTORY, NO_RANGES, OUTSIDERS, TRAFFIC_ONLY, shown_tables
+from wormward.model.findings import Finding, Kind
 from wormward.model.pack import ThreatPack
 from wormward.model.site import Site
 from wormward.model.states import Assessment, Coverage, SeenHost
@@ -54,6 +54,7 @@ def judge(
     case = Case(tallies, found, _strains(tallies, found, pack), shown_tables(coverage), known, pack, _named(findings))
     hosts = tuple(case.host(key, listed[key]) for key in sorted(listed, key=_by_address))
     inside = {(h.site, h.address): h.first_seen for h in hosts if h.first_seen and OUTSIDE not in h.roles}
+    unlisted = any(t.verdict in ILL and key not in listed for key, t in tallies.items())
     return Assessment(
         pack={"name": pack.name, "title": pack.title, "version": pack.version, "digest": pack.digest},
         as_of=as_of,
@@ -65,7 +66,7 @@ def judge(
         edges=tuple(sorted((e for a in found.values() for e in a.edges), key=lambda e: (e.time, e.end, -e.likelihood, e.start))),
         patient_zero=patient_zero(found, inside),
         coverage=tuple(coverage),
-        notes=(TRAFFIC_ONLY, NO_INVENTORY) if site.ranges else (TRAFFIC_ONLY, NO_RANGES, NO_INVENTORY),
+        notes=(TRAFFIC_ONLY, *(() if site.ranges else (NO_RANGES,)), NO_INVENTORY, *((OUTSIDERS,) if unlisted else ())),
     )
 
 
@@ -92,14 +93,20 @@ def _listed(
 ) -> dict[Key, tuple[str, ...]]:
     """The hosts that the assessment lists, with their roles.
 
-    Hosts of the site, and outsiders that are infected or suspected and did something to a host of it. Without ranges,
-    and with no private address in sight, every address is the site's.
+    Hosts of the site, and outsiders that are infected or suspected and did something to a host of it. Without ranges
+    the site's are the private addresses and those whose lookups convict them (their lookups pass our sensors, so they
+    are behind them); with no private address in sight every address is the site's. Other outsiders (the Internet's
+    peers of an infected host) stay in the findings.
     """
     roles = {(s.site, s.address): s.roles for s in seen}
     everybody = not site.ranges and not any(site.holds(s.address) for s in seen)
     inside = {key for key in {*roles, *tallies} if everybody or site.holds(key[1])}
+    ill = {key for key, tally in tallies.items() if tally.verdict in ILL}
+    asked = {key for key in ill if any(s.role == "actor" and s.finding.kind is Kind.DOMAIN_LOOKUP for s in tallies[key].telling)}
+    if not site.ranges:
+        inside |= asked
     attackers = {(f.site, f.actor) for f in findings if f.target and (f.site, f.target) in inside}
-    ill = {key for key in attackers - inside if key in tallies and tallies[key].verdict in ILL}
+    ill = ill & (attackers | asked) - inside
     return {
         key: tuple(sorted({
             *roles.get(key, ()),

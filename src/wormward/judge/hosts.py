@@ -15,7 +15,7 @@ from wormward.judge.devices import Devices
 from wormward.judge.graph import Arrival
 from wormward.judge.variants import Strain, covering
 from wormward.judge.weigh import Key, Sign, Tally, confidence
-from wormward.judge.wording import INHERITED, UNWEIGHED, clock_offset, clock_reason, would_decide
+from wormward.judge.wording import INHERITED, TOGETHER, UNWEIGHED, changed_hands, clock_offset, clock_reason, would_decide
 from wormward.model.pack import ThreatPack
 from wormward.model.states import Exposure, Host, Infection, Protection, Reason, Way, Why
 
@@ -45,11 +45,14 @@ class Case:
         offset = clock_offset(tally)
         reasons = _reasons(tally, carried, offset) or _unweighed(self.named.get(key, ()))
         first, last = _interval(tally)
+        changed = self.devices.changed_hands(*key, first) if first else None
+        if changed:
+            reasons = (*reasons, changed_hands(*changed))
         silent = Why.NOT_CONCLUSIVE if reasons else Why.SILENT
         return Host(
             address=key[1],
             addresses=self.devices.homes.get(key, (key[1],)),
-            device=self.devices.names.get(key, key[1]),
+            device=(changed[1] or key[1]) if changed else self.devices.names.get(key, key[1]),
             site=key[0],
             verdict=verdict,
             unknown_because=silent if verdict is Infection.UNKNOWN else None,
@@ -105,6 +108,8 @@ def _reasons(tally: Tally, carried: Strain, offset: int | None) -> tuple[Reason,
     reasons = list(tally.reasons)
     if offset:
         reasons.append(clock_reason(tally, offset))
+    if len(carried.together) > 1:
+        reasons.append(Reason("host.together", TOGETHER, {"variants": ", ".join(carried.together)}, (), 0))
     if carried.inherited:
         letters = " / ".join(carried.letters)
         reasons.append(Reason("graph.variant", INHERITED, {"other": carried.inherited, "variant": letters}, (), 0))

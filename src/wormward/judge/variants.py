@@ -2,17 +2,19 @@
 
 A telling sign allows a set of variants. A sign that allows just one (a name of one variant's list, a packet of one
 variant) tells it: the latest letter told, in the pack's order of builds, is the host's, the earlier ones are its
-history. Where no sign tells a single one, the sets are intersected in time order; where they exclude each other, or
-an update explains them as well as one rare build would, the later set begins a new build. What stays open is settled
-over the infection graph: the worm copies itself, so infector and victim carried the same build at that moment.
-At last a build that came only as an update stands for later ones that came that way too, unless a sign parts them.
+history (but an older build that came long after a newer one fell silent is a new infection). Where no sign tells a
+single one, the sets are intersected in time order; where they exclude each other, or an update explains them as well
+as one rare build would, the later set begins a new build. What stays open is settled over the infection graph: the
+worm copies itself, so infector and victim carried the same build at that moment. At last a build that came only as an
+update stands for later ones that came that way too, unless a sign parts them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 from wormward.judge.weigh import Key, Sign
 from wormward.model.findings import Finding
@@ -20,6 +22,13 @@ from wormward.model.states import Past, Way
 
 FIRM = 3000
 """A sign of less than a thousand to one tells no variant: in a large site some host meets a stray name by chance."""
+
+APART = timedelta(hours=12)
+"""An older build whose first sign comes this long after a newer build's last one came anew: names are asked for in all
+hours that a host is on."""
+
+UPDATE = timedelta(hours=1)
+"""The old build may still ask for names so long after the new one began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,12 @@ class Strain:
         return tuple(sorted(self.epochs[-1].letters)) if self.epochs else ()
 
     @property
+    def together(self) -> tuple[str, ...]:
+        """Letters of builds whose signs overlap for longer than an update takes, sorted; empty if none do."""
+        pairs = [(a, b) for a, b in pairwise(self.epochs) if a.last - b.first > UPDATE and b.last - a.first > UPDATE]
+        return tuple(sorted({letter for pair in pairs for e in pair if len(e.letters) == 1 for letter in e.letters}))
+
+    @property
     def history(self) -> tuple[Past, ...]:
         """The builds before it, as far as one letter was told."""
         return tuple(Past(next(iter(e.letters)), e.first, e.last) for e in self.epochs[:-1] if len(e.letters) == 1)
@@ -70,9 +85,23 @@ def strain(signs: Sequence[Sign], order: Mapping[str, int]) -> Strain:
             letter = next(iter(letters))
             seen = told.get(letter, Epoch(letters, finding.time, finding.time_last))
             told[letter] = seen.with_sign(finding, letters)
-    epochs = [told[letter] for letter in sorted(told, key=lambda x: order[x])]
+    epochs = _in_sequence([told[letter] for letter in sorted(told, key=lambda x: order[x])])
     sets = [(f, letters) for f, letters in allowed if len(letters) > 1]
     return Strain(tuple(_with_sets(epochs, sets, order)))
+
+
+def _in_sequence(epochs: list[Epoch]) -> list[Epoch]:
+    """Told builds as they followed each other.
+
+    That is the order of builds, but one that began long after a newer one had fallen silent is a new infection.
+    """
+    out: list[Epoch] = []
+    for epoch in epochs:
+        place = len(out)
+        while place and out[place - 1].first > epoch.last + APART:
+            place -= 1
+        out.insert(place, epoch)
+    return out
 
 
 def _known(letters: Iterable[str], order: Mapping[str, int]) -> frozenset[str]:

@@ -2,8 +2,8 @@
 
 A host's odds of being infected, in thousandths of a log10 odds ("milli"), are the pack's prior plus the weights of
 the findings it takes part in, each event key once, the sum of one rule bounded. All integers, so the result does not
-depend on order. A weight may ask that the finding's actor is convicted by other evidence: such weights count from
-the second round on, and rounds go on until nobody new is convicted (at most once per host: convictions only grow).
+depend on order. A weight may ask that the finding's actor is convicted, or doubted, by other evidence: such weights count
+from the second round on, and rounds go on until nobody new is (at most twice per host: both only grow).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from wormward.model.findings import CITED_ROWS, Finding, Kind
+from wormward.model.findings import CITED_ROWS, CITED_SOURCES, Finding, Kind
 from wormward.model.pack import JudgeRules, Weight
 from wormward.model.states import Infection, Reason
 from wormward.model.text import N_
@@ -26,7 +26,12 @@ TELLING = 1000
 EXCUSED = frozenset({Kind.SCAN, Kind.EXPLOIT_ATTEMPT, Kind.LOGON_BURST})
 """What a vulnerability scanner of the site does for a living: it convicts no known scanner."""
 
-SCANNER_SENTENCE = N_("A known scanner of this site: {count} findings of what scanners do were not counted against it.")
+_MOST_CITED = 2 * (CITED_ROWS + CITED_SOURCES)
+"""So many rows of two findings that turn out as one are kept."""
+
+SCANNER_SENTENCE = N_(
+    "A known scanner of this site: {count} {count|finding|findings} of what scanners do {count|was|were} not counted against it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +87,8 @@ def _united(a: Finding, b: Finding) -> Finding:
         time=min(a.time, b.time),
         time_last=max(a.time_last, b.time_last),
         count=max(a.count, b.count),
-        rows=tuple(sorted({*a.rows, *b.rows}))[:CITED_ROWS],
-        cites=tuple(sorted({*a.cites, *b.cites}))[:CITED_ROWS],
+        rows=tuple(sorted({*a.rows, *b.rows}))[:_MOST_CITED],
+        cites=tuple(sorted({*a.cites, *b.cites}))[:_MOST_CITED],
     )
 
 
@@ -93,12 +98,15 @@ def weigh(findings: Sequence[Finding], rules: JudgeRules, scanners: frozenset[st
     excused = _excused(findings, scanners)
     hosts = sorted({*signs, *excused})
     convicted: frozenset[Key] = frozenset()
+    doubted: frozenset[Key] = frozenset()
     while True:
-        tallies = {h: _tally(signs.get(h, ()), excused.get(h, ()), rules, convicted) for h in hosts}
-        now = frozenset(h for h, t in tallies.items() if t.verdict is Infection.INFECTED)
-        if now <= convicted:
+        tallies = {h: _tally(signs.get(h, ()), excused.get(h, ()), rules, convicted, doubted) for h in hosts}
+        ill = frozenset(h for h, t in tallies.items() if t.verdict is Infection.INFECTED)
+        odd = ill | frozenset(h for h, t in tallies.items() if t.verdict is Infection.SUSPECTED and t.telling)
+        if ill <= convicted and odd <= doubted:
             return tallies
-        convicted |= now
+        convicted |= ill
+        doubted |= odd
 
 
 def _is_excused(finding: Finding, scanners: frozenset[str]) -> bool:
@@ -139,8 +147,22 @@ def _strength(weight: Weight, finding: Finding) -> int:
     return weight.milli if weight.milli is not None else (finding.milli or 0)
 
 
-def _tally(signs: Sequence[Sign], excused: Sequence[Finding], rules: JudgeRules, convicted: frozenset[Key]) -> Tally:
-    counting = tuple(s for s in signs if not s.weight.needs_infected_actor or (s.finding.site, s.finding.actor) in convicted)
+def _counts(sign: Sign, convicted: frozenset[Key], doubted: frozenset[Key]) -> bool:
+    """False for a sign that needs its actor to be ill by other evidence, as long as it is not."""
+    actor = (sign.finding.site, sign.finding.actor)
+    if sign.weight.needs_infected_actor:
+        return actor in convicted
+    return not sign.weight.needs_doubted_actor or actor in doubted
+
+
+def _tally(
+    signs: Sequence[Sign],
+    excused: Sequence[Finding],
+    rules: JudgeRules,
+    convicted: frozenset[Key],
+    doubted: frozenset[Key],
+) -> Tally:
+    counting = tuple(s for s in signs if _counts(s, convicted, doubted))
     groups: dict[tuple[str, str], list[Sign]] = {}
     for sign in counting:
         groups.setdefault((sign.weight.rule, sign.role), []).append(sign)
@@ -180,12 +202,12 @@ def _fields(signs: Sequence[Sign]) -> Mapping[str, str | int]:
 
 def _verdict(posterior: int, signs: Sequence[Sign], rules: JudgeRules) -> Infection | None:
     characteristic = any(s.weight.characteristic and s.milli > 0 for s in signs)
-    kinds = {s.finding.kind for s in signs if s.milli > 0}
+    rules_met = {s.weight.rule for s in signs if s.milli > 0}
     if posterior >= rules.infected and characteristic:
         return Infection.INFECTED
     # Two different things that only add up (a scan and a wave of guesses) are worth a look, one of them is not:
     # an inventory scan, a mail server or an administrator does one of them all day.
-    if posterior >= rules.suspected and (characteristic or len(kinds) > 1):
+    if posterior >= rules.suspected and (characteristic or len(rules_met) > 1):
         return Infection.SUSPECTED
     if any(s.weight.attacked for s in signs):
         return Infection.ATTACKED

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from wormward.judge.weigh import Tally
-from wormward.model.states import Coverage, Infection, Reason
+from wormward.model.states import Coverage, Host, Infection, Reason, Remark
 from wormward.model.text import N_
 
+SCANNERS = N_(
+    "A vulnerability scanner or an inventory program does the same: if it is one of the site's, name it in site.toml (scanners)."
+)
+NO_INTERNET = N_(
+    "On a network without Internet its connections would decide: a capture of its segment, or Zeek's conn, ntlm and dce_rpc "
+    "logs, shows whether it scans, guesses passwords or sends the exploit."
+)
 NO_DNS = N_("Its DNS lookups would tell more: the query log of its resolver, or a capture between the two.")
 NO_CALLS = N_("A capture at its switch port would tell more: who opened its SMB service, and what was asked of it.")
 NO_FLOWS = N_("Flow records or a capture of its segment would tell more: whom it contacts, and on which ports.")
@@ -16,19 +24,58 @@ ITSELF = N_("Only a look at the host itself (services, scheduled tasks, files, u
 SUCCESS = N_("Whether an attack succeeded is seen on the host itself, and in what it does in the hours after.")
 
 CLOCK_BEHIND = N_(
-    "The names it asked for are always those of {days} days after the log's date: the log's clock or time zone is off, "
-    "or whoever told the host the date."
+    "The names it asked for are always those of {days} {days|day|days} after the log's date: the log's clock or time zone is "
+    "off, or whoever told the host the date."
 )
 CLOCK_AHEAD = N_(
-    "The names it asked for are always those of {days} days before the log's date: the log's clock or time zone is off, "
-    "or whoever told the host the date."
+    "The names it asked for are always those of {days} {days|day|days} before the log's date: the log's clock or time zone is "
+    "off, or whoever told the host the date."
 )
-UNWEIGHED = N_("It takes part in {count} findings that say nothing of infection by themselves.")
+UNWEIGHED = N_(
+    "It takes part in {count} {count|finding|findings} that {count|says|say} nothing of infection by {count|itself|themselves}."
+)
+TOGETHER = N_(
+    "Signs of variants {variants} overlap in time: several hosts stand behind this address (a name server that forwards, "
+    "address translation), or several builds run side by side. If it is a name server, say so in site.toml (resolvers)."
+)
+CHANGED_HANDS = N_(
+    "Its address came to another device at {time}: what was seen before that was the one that had it then ({device})."
+)
+CHANGED_HANDS_UNNAMED = N_(
+    "Its address came to another device at {time}: what was seen before that was the one that had it then, whose name is unknown."
+)
 INHERITED = N_("Its own traffic leaves the variant open; {other} carried variant {variant} when the worm passed between them.")
 
 TRAFFIC_ONLY = N_("Traffic alone never shows that a host is clean; a host that showed nothing is unknown.")
 NO_RANGES = N_("The site's address ranges were not given: private addresses were taken as the site.")
+OUTSIDERS = N_(
+    "Addresses outside of the site showed the worm too and did nothing to its hosts: they are named in findings only. "
+    "Give the site's address ranges if some of them are yours."
+)
 NO_INVENTORY = N_("No inventory of the site was given: hosts that sent nothing past the sensors are not listed.")
+
+LIKE_A_SCANNER = frozenset({"scan.smb", "scan.probe", "exploit.path", "exploit.call", "logon.burst", "logon.unshown"})
+"""Rules that meet what a vulnerability scanner does too."""
+DATE_SITES = "names.date-sites"
+CLOSED = N_(
+    "{number} {number|host|hosts} of which no more is known looked up the sites that the worm takes the date from, in its manner "
+    "and in vain ({hosts}): a capture of their segment, or Zeek's conn, ntlm and dce_rpc logs, would decide."
+)
+MOST_HOSTS = 5
+"""So many hosts are named."""
+
+
+def closed_network(hosts: Sequence[Host]) -> tuple[Remark, ...]:
+    """What stands on the first page of hosts that only show what the worm does on a network without Internet."""
+    asking = [h for h in hosts if h.verdict is Infection.UNKNOWN and any(r.rule == DATE_SITES for r in h.reasons)]
+    named = ", ".join(h.address for h in asking[:MOST_HOSTS]) + (", …" if len(asking) > MOST_HOSTS else "")
+    return (Remark(CLOSED, {"number": len(asking), "hosts": named}),) if asking else ()
+
+
+def changed_hands(time: datetime, device: str) -> Reason:
+    """An address that came to another device at `time`; `device` is the earlier one's name, if known."""
+    fields: dict[str, str | int] = {"time": f"{time:%Y-%m-%d %H:%M:%S} UTC", "device": device}
+    return Reason("site.changed-hands", CHANGED_HANDS if device else CHANGED_HANDS_UNNAMED, fields, (), 0)
 
 
 def shown_tables(coverage: Sequence[Coverage]) -> frozenset[str]:
@@ -41,6 +88,11 @@ def would_decide(verdict: Infection, reasons: Sequence[Reason], shown: frozenset
     if verdict is Infection.INFECTED:
         return ()
     out = [SUCCESS] if verdict is Infection.ATTACKED else []
+    told = {r.rule for r in reasons}
+    if verdict is Infection.SUSPECTED and told <= LIKE_A_SCANNER:
+        out.append(SCANNERS)
+    if DATE_SITES in told:
+        out.append(NO_INTERNET)
     out += [sentence for table, sentence in (("dns_queries", NO_DNS), ("flows", NO_FLOWS)) if table not in shown]
     if not shown & {"rpc_calls", "smb_logons"}:
         out.append(NO_CALLS)
