@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.detectors import make, play
-from wormward.detect import DETECTORS, detector_table
+from tests.detectors import make, play, toy
+from wormward.detect import DETECTORS, Scope, detector_table
 
 CASES = Path(__file__).parent / "detectors"
 RESOLVERS = frozenset({make.RESOLVER})
@@ -48,6 +49,23 @@ def test_silent_on_its_benign_example(rule: str) -> None:
     found = [[f.rule, f.actor, f.target] for f in play.assess(rows["benign"], resolvers=RESOLVERS)]
     assert found == expected["benign"]
     assert all(name != rule for name, *_ in found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", make.MAKERS)
+def test_what_is_not_asked_would_have_found_nothing(rule: str) -> None:
+    rows, _ = case(rule)
+    asked = play.assess(rows["positive"], resolvers=RESOLVERS, empty=frozenset(), ports=None)
+    assert asked == play.assess(rows["positive"], resolvers=RESOLVERS)
+
+
+def test_a_detector_is_idle_without_its_tables_or_its_ports() -> None:
+    scanning = next(d for d in DETECTORS if d.rule == "scan.smb")
+    scope = Scope(toy.DAY, toy.DAY, 7, ports=frozenset({80, *toy.PACK.spreading.scan_ports}))
+    assert not scanning.idle(toy.PACK, scope)
+    assert not scanning.idle(toy.PACK, replace(scope, ports=None))
+    assert scanning.idle(toy.PACK, replace(scope, ports=frozenset({80})))
+    assert scanning.idle(toy.PACK, replace(scope, empty=frozenset({"flows"})))
 
 
 def test_every_detector_says_what_it_stands_on() -> None:

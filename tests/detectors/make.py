@@ -43,15 +43,26 @@ def names_day_list() -> tuple[Rows, Rows]:
 
 
 def names_relayed() -> tuple[Rows, Rows]:
-    """Half of X's list asked by the resolver upstream; one name each of many days by the resolver, and no list by it."""
+    """Half of X's list asked of the resolver and passed on; names of many days passed on, and no list by it."""
     x = toy.NAMES["X"]
-    passed = [lookup(NOON + 20 * i, RESOLVER, name, server=OUTSIDE) for i, name in enumerate(x.names(toy.DAY)[:20])]
-    odd = [lookup(NOON + i, RESOLVER, x.names(toy.DAY - 7 + i)[3], server=OUTSIDE) for i in range(14)]
-    return {"dns_queries": passed}, {"dns_queries": odd}
+    asked = [lookup(NOON + 20 * i, BAD, name) for i, name in enumerate(x.names(toy.DAY)[:20])]
+    passed = [{**row, "client": RESOLVER, "server": OUTSIDE} for row in asked]
+    odd = [lookup(NOON + i, GOOD, x.names(toy.DAY - 7 + i)[3]) for i in range(14)]
+    odd_passed = [{**row, "client": RESOLVER, "server": OUTSIDE} for row in odd]
+    return {"dns_queries": asked + passed}, {"dns_queries": odd + odd_passed}
+
+
+def names_unexplained() -> tuple[Rows, Rows]:
+    """Half of X's list asked by the resolver alone; the same, passed on for hosts of which one source names no server."""
+    x = toy.NAMES["X"]
+    alone = [lookup(NOON + 20 * i, RESOLVER, name, server=OUTSIDE) for i, name in enumerate(x.names(toy.DAY)[:20])]
+    client = [lookup(NOON + 7 * i, GOOD, f"www{i}.wormfree.example", rcode="NOERROR") for i in range(5)]
+    asked = [lookup(NOON + 20 * i, BAD, name, server=None, rcode=None, file=1) for i, name in enumerate(x.names(toy.DAY)[:20])]
+    return {"dns_queries": alone + client}, {"dns_queries": asked + alone}
 
 
 def names_date_sites() -> tuple[Rows, Rows]:
-    """Five hours, one site at a time, no answer; a host that got one, and one that asks for all at once."""
+    """Five hours, one site at a time, no answer, and one that is met with silence; one that got one, one that asks for all."""
     sites = toy.PACK.closed_network.date_sites
     asked = [("www." if hour % 2 else "") + sites[hour % 4] for hour in range(5)]
     bad = [lookup(NOON + 3600 * h + 300, BAD, s, rcode="SERVFAIL" if h else None) for h, s in enumerate(asked)]
@@ -59,7 +70,8 @@ def names_date_sites() -> tuple[Rows, Rows]:
     at_once = [lookup(NOON + 3600 * hour + i, THIRD, site) for hour in range(5) for i, site in enumerate(sites)]
     # A query log shows no answers at all: that says nothing.
     silent = [lookup(NOON + 3600 * hour, PROXY, sites[hour % 4], rcode=None, file=1) for hour in range(5)]
-    return {"dns_queries": bad}, {"dns_queries": answered + at_once + silent}
+    unheard = [{**row, "client": "10.0.0.8", "rcode": None} for row in bad]
+    return {"dns_queries": bad + unheard}, {"dns_queries": answered + at_once + silent}
 
 
 def request(time: int, client: str, uri: str, host: str, names: str | None = "User-Agent,Host", **more: Any) -> dict[str, Any]:
@@ -70,11 +82,11 @@ def request(time: int, client: str, uri: str, host: str, names: str | None = "Us
 
 
 def http_beacon() -> tuple[Rows, Rows]:
-    """Three calls with the worm's headers; a browser's with more of them, and the same request for a named host."""
+    """Three calls with the worm's headers; a browser's with more of them, the same for a named host and for one of the site."""
     bad = [request(NOON + i, BAD, f"/hello?n={i}", f"198.51.100.{i}") for i in range(1, 4)]
     browser = request(NOON, GOOD, "/hello?n=4", "198.51.100.4", "Host,User-Agent,Accept,Accept-Language")
     named = request(NOON, GOOD, "/hello?n=4", "hello.example")
-    return {"http_requests": bad}, {"http_requests": [browser, named]}
+    return {"http_requests": bad}, {"http_requests": [browser, named, request(NOON, THIRD, "/hello?n=4", "10.0.0.30")]}
 
 
 def http_beacon_loose() -> tuple[Rows, Rows]:
@@ -111,11 +123,15 @@ def flow(time: int, client: str, server: str, port: int, **more: Any) -> dict[st
 
 
 def sinkhole_contact() -> tuple[Rows, Rows]:
-    """A blocked connection, a request, and both; a resolver's question, a proxy, a neighbour address."""
+    """A blocked connection, a request, both, and a call home; a resolver's question, a proxy, a neighbour address."""
     caught = sorted(toy.PACK.sinkholes)[0]
     bad = {
         "flows": [flow(NOON, BAD, caught, 80, state="attempt"), flow(NOON + 60, THIRD, caught, 80)],
-        "http_requests": [request(NOON + 61, THIRD, "/", caught), request(NOON + 5, "10.0.0.8", "/", caught)],
+        "http_requests": [
+            request(NOON + 61, THIRD, "/", caught),
+            request(NOON + 5, "10.0.0.8", "/", caught),
+            request(NOON + 9, "10.0.0.9", "/hello?n=1", caught, None),
+        ],
     }
     asked = flow(NOON, RESOLVER, caught, 53, protocol="udp")
     other = {
@@ -195,15 +211,18 @@ def call(time: float, client: str, server: str, stub: str | None, **more: Any) -
     }  # fmt: skip
 
 
+MARK = bytes(b ^ 0x55 for b in b"toy://10.0.0.5/bear")
 WRITES = _path_stub("\\aaaa\\..\\..\\bbb")
 ASKS = _path_stub("\\..\\")
 PLAIN = _path_stub("\\windows\\system32")
 
 
 def exploit_path() -> tuple[Rows, Rows]:
-    """Two attempts a minute apart, each seen twice; a scanner's question and an ordinary path."""
+    """Two attempts a minute apart, each seen twice, one with the worm's mark; a scanner's question, an ordinary path."""
     times = (NOON + 0.2, NOON + 0.9, NOON + 60, NOON + 61)
     bad = [call(t, BAD, "10.0.1.1", WRITES) for t in times]
+    marked = _path_stub("\\aaaa" + (MARK + b"a" * (len(MARK) % 2)).decode("utf-16-le") + "\\..\\..\\bbb")
+    bad.append(call(NOON + 90, THIRD, "10.0.1.1", marked))
     return {"rpc_calls": bad}, {"rpc_calls": [call(NOON, GOOD, "10.0.1.1", ASKS), call(NOON, GOOD, "10.0.1.1", PLAIN)]}
 
 
@@ -251,7 +270,9 @@ def exploit_contact() -> tuple[Rows, Rows]:
 
 
 def logon_burst() -> tuple[Rows, Rows]:
-    """Three waves, 40 minutes apart, over four hosts; many accounts on one host only, and an old password on several, slowly."""
+    """Three waves, 40 minutes apart, over four hosts; many accounts on one host only, an old
+    password on several, slowly, and one that is tried fast.
+    """
     bad = [
         logon(NOON + 2400 * wave + 60 * host + i, BAD, f"10.0.1.{host}", f"user{i % 4}")
         for wave in range(3)
@@ -260,7 +281,8 @@ def logon_burst() -> tuple[Rows, Rows]:
     ]
     one = [logon(NOON + i, GOOD, "10.0.1.1", f"user{i}") for i in range(40)]
     stale = [logon(NOON + 300 * i + h, THIRD, f"10.0.1.{h}", "printer") for h in range(4) for i in range(20)]
-    return {"smb_logons": bad}, {"smb_logons": one + stale}
+    service = [logon(NOON + i, PROXY, f"10.0.1.{h}", "backup") for h in range(4) for i in range(20)]
+    return {"smb_logons": bad}, {"smb_logons": one + stale + service}
 
 
 def logon_unshown() -> tuple[Rows, Rows]:
@@ -337,6 +359,7 @@ def bots_mail() -> tuple[Rows, Rows]:
 MAKERS: dict[str, Callable[[], tuple[Rows, Rows]]] = {
     "names.day-list": names_day_list,
     "names.relayed": names_relayed,
+    "names.unexplained": names_unexplained,
     "names.date-sites": names_date_sites,
     "http.beacon": http_beacon,
     "http.beacon-loose": http_beacon_loose,

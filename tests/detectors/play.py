@@ -34,6 +34,7 @@ class Parts:
 
     memory: pa.Table | None
     parquet: Sequence[Path] = ()
+    askers: pa.Table | None = None
 
 
 def when(value: Any) -> datetime:
@@ -67,7 +68,7 @@ def sources(count: int) -> pa.Table:
             "source": pa.array(range(count), pa.int32()),
             "sha256": [f"{i:064x}" for i in range(count)],
             "name": [f"file{i}" for i in range(count)],
-            "kind": ["pcap"] * count,
+            "kind": ["pcap", *["dns-csv"] * (count - 1)],
             "unit": ["frame"] * count,
             "file_no": pa.array(range(count), pa.int32()),
         }
@@ -101,8 +102,9 @@ def assess(
     detectors: Sequence[Detector] = [d for d in DETECTORS if not rules or d.rule in rules]
     with open_duck(rows) as duck:
         days = annotate(duck, pack, all_time)
-        scope.setdefault("answering", survey(duck).answering)
-        known = Scope(days.first, days.last, pack.tolerance_days, all_time, site or Site(), empty=duck.empty(), **scope)
+        looked = survey(duck)
+        seen = {"answering": looked.answering, "ports": looked.ports, "empty": duck.empty(), **scope}
+        known = Scope(days.first, days.last, pack.tolerance_days, all_time, site or Site(), **seen)
         return run(duck.tables(), pack, known, duck.fetch, duck.cites, detectors=detectors)
 
 

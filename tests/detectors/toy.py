@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from wormward.model.pack import (
     ClosedNetwork,
+    ExploitMark,
     FileForm,
     HttpForm,
     JudgeRules,
@@ -174,6 +175,8 @@ PACK = ThreatPack(
         variants_share=("X",),
         probe_native_os="TOY-OS",
         probe_native_lanman="TOY-LM",
+        burst_accounts=2,
+        exploit_marks=(ExploitMark(0x55, r"toy://[0-9.]{7,15}/[a-z]+"),),
     ),
     closed_network=ClosedNetwork(("clock.example", "time.example", "date.example", "day.example"), 3, 3, ("X", "Y")),
     wants=(),

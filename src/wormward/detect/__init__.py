@@ -22,6 +22,7 @@ from wormward.detect import (
     names_date_sites,
     names_day_list,
     names_relayed,
+    names_unexplained,
     p2p_packet,
     p2p_ports,
     scan_probe,
@@ -38,6 +39,7 @@ __all__ = ["DETECTORS", "Detector", "Draft", "Scope", "detector_table", "run"]
 DETECTORS: tuple[Detector, ...] = (
     names_day_list.DETECTOR,
     names_relayed.DETECTOR,
+    names_unexplained.DETECTOR,
     names_date_sites.DETECTOR,
     http_beacon.DETECTOR,
     http_beacon_loose.DETECTOR,
@@ -79,7 +81,7 @@ def run(
     found: dict[Any, list[Row]] = {}
     drafts = []
     for detector in detectors:
-        if any(name in scope.empty for name in detector.tables):
+        if detector.idle(pack, scope):
             continue
         if detector.find not in found:
             expression = detector.find(tables, pack, scope)

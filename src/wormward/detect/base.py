@@ -5,19 +5,21 @@
 
 `find` uses only what DuckDB and Spark answer alike: group-by, equi-joins (a time window is a bucket and its
 neighbour), window functions over integers. Strengths come of distinct names, targets and time buckets, never of row
-counts, so that several sources of one story give the findings of one of them; copies raise `count` only.
+counts, so that several sources of one story give the findings of one of them. `count` is that of the source that shows most.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise, zip_longest
 from typing import Any
 
-from wormward.model.findings import CITED_ROWS, Kind
+from wormward.model.findings import CITED_ROWS, CITED_SOURCES, Kind
 from wormward.model.pack import ThreatPack, Variant
 from wormward.model.site import Site
+from wormward.model.tables import ROW_BITS
 
 Tables = Mapping[str, Any]
 """Ibis tables by name: facts with the engine's `second` (int64, seconds since 1970 UTC), and side tables."""
@@ -30,7 +32,7 @@ class Scope:
     """What is known of the evidence as a whole.
 
     Days are days since 1970 UTC. `answering` are the sources (as in the column `source`) that show answers to
-    lookups at all; `empty` names tables without rows.
+    lookups at all; `empty` names tables without rows; `ports` are the server ports of all flows (None: not known).
     """
 
     first_day: int
@@ -42,6 +44,7 @@ class Scope:
     resolvers: frozenset[str] = frozenset()
     answering: frozenset[int] = frozenset()
     empty: frozenset[str] = frozenset()
+    ports: frozenset[int] | None = None
 
     @property
     def name_servers(self) -> tuple[str, ...]:
@@ -67,7 +70,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """The rows that show one event: how many, from when to when, and those that are cited."""
+    """The rows that show one event: how many in the source that shows most, from when to when, and those that are cited."""
 
     time: datetime
     time_last: datetime
@@ -98,9 +101,11 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Detector:
-    """One detector: what it finds, on what ground, and what it cannot tell. `tables` must all have rows for it to run.
+    """One detector: what it finds, on what ground, and what it cannot tell.
 
-    Detectors that share one `find` share its rows: it is asked once.
+    `tables` must all have rows for it to run, and `flows` a server port of `ports`, if it is given: to write a query
+    and to have it planned takes as long as all else about a small capture. Detectors that share one `find` share its
+    rows: it is asked once.
     """
 
     rule: str
@@ -111,11 +116,31 @@ class Detector:
     limitations: tuple[str, ...]
     find: Callable[[Tables, ThreatPack, Scope], Any | None]
     refine: Callable[[list[Row], ThreatPack, Scope], list[Draft]]
+    ports: Callable[[ThreatPack], Collection[int]] | None = None
+
+    def idle(self, pack: ThreatPack, scope: Scope) -> bool:
+        """True if there is nothing in the evidence that it could find anything in."""
+        if any(name in scope.empty for name in self.tables):
+            return True
+        return self.ports is not None and scope.ports is not None and scope.ports.isdisjoint(self.ports(pack))
 
 
 def without(rows: Any, column: str, members: Sequence[str]) -> Any:
     """`rows` whose `column` is none of `members`."""
     return rows.filter(~rows[column].isin(list(members))) if members else rows
+
+
+def in_runs(column: Any, members: Collection[int]) -> Any:
+    """Whether a whole number is one of `members` (at least one), asked run by run.
+
+    Numbers of sources mostly stand in long runs, and to write thousands of values into a query takes seconds.
+    """
+    ordered = sorted(members)
+    breaks = [i for i in range(1, len(ordered)) if ordered[i] != ordered[i - 1] + 1]
+    runs = [column.between(ordered[i], ordered[j - 1]) for i, j in pairwise([0, *breaks, len(ordered)])]
+    while len(runs) > 1:  # in pairs, so that many runs do not nest deeply
+        runs = [left | right for left, right in zip_longest(runs[::2], runs[1::2], fillvalue=False)]
+    return runs[0]
 
 
 def flag(condition: Any) -> Any:
@@ -126,17 +151,23 @@ def flag(condition: Any) -> Any:
 def witnessed(rows: Any, by: Sequence[str], **more: Callable[[Any], Any]) -> Any:
     """One row per `by`: count, first and last time, the rows to cite, and `more` aggregates of the group.
 
-    Adds columns `count`, `time`, `time_last`, `first_row`, `last_row` (of the first and last time) and `rows` (the
-    smallest CITED_ROWS row ids, in no order).
+    Adds columns `count`, `time`, `time_last`, `first_row`, `last_row` (of the first and last time), `rows` (the
+    smallest CITED_ROWS row ids, in no order), and of each source in which there are rows the smallest row id
+    (`firsts`, in no order) and how many rows of the group are smaller than that (`starts`, in no order).
     """
     import ibis  # noqa: PLC0415 - slow to import; `--help` must not pay for it
 
     group = ibis.window(group_by=list(by))
+    order = ibis.window(group_by=list(by), order_by="row_id")
+    # Row ids of one source stand together: where the source changes, its rows begin.
     marked = rows.mutate(
-        rank_=ibis.row_number().over(ibis.window(group_by=list(by), order_by="row_id")),
+        rank_=ibis.row_number().over(order),
+        before_=rows.row_id.lag().over(order),
         begin_=rows.time.min().over(group),
         end_=rows.time.max().over(group),
     )
+    first = marked.before_.isnull() | ((marked.row_id >> ROW_BITS) != (marked.before_ >> ROW_BITS))
+    marked = marked.mutate(starts_=first)
     return marked.group_by(*by).agg(
         count=marked.count(),
         time=marked.time.min(),
@@ -144,6 +175,8 @@ def witnessed(rows: Any, by: Sequence[str], **more: Callable[[Any], Any]) -> Any
         first_row=marked.row_id.min(where=marked.time == marked.begin_),
         last_row=marked.row_id.max(where=marked.time == marked.end_),
         rows=marked.row_id.collect(where=marked.rank_ < CITED_ROWS),
+        firsts=marked.row_id.collect(where=marked.starts_),
+        starts=marked.rank_.collect(where=marked.starts_),
         **{name: make(marked) for name, make in more.items()},
     )
 
@@ -173,15 +206,24 @@ def witness(row: Row) -> Witness:
 
 
 def merged(rows: Sequence[Row]) -> Witness:
-    """One witness of several disjoint groups of the same event."""
+    """One witness of several disjoint groups of the same event; `count` is the most rows that one source shows."""
     first = min((row["time"], row["first_row"]) for row in rows)
     last = max((row["time_last"], row["last_row"]) for row in rows)
     smallest = sorted({number for row in rows for number in row["rows"]})[:CITED_ROWS]
+    counts: dict[int, int] = {}
+    begins: dict[int, int] = {}
+    for row in rows:
+        breaks = [*sorted(row["starts"]), row["count"]]
+        for number, (begin, end) in zip(sorted(row["firsts"]), pairwise(breaks), strict=True):
+            source = number >> ROW_BITS
+            counts[source] = counts.get(source, 0) + end - begin
+            begins[source] = min(number, begins.get(source, number))
+    each = sorted(begins.values())[:CITED_SOURCES]
     return Witness(
         time=first[0].astimezone(UTC),
         time_last=last[0].astimezone(UTC),
-        count=sum(row["count"] for row in rows),
-        rows=tuple(sorted({*smallest, first[1], last[1]})),
+        count=max(counts.values()),
+        rows=tuple(sorted({*smallest, *each, first[1], last[1]})),
     )
 
 

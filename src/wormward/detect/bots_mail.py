@@ -14,7 +14,9 @@ LEAST_EXCHANGERS = 30
 """Distinct servers within the window: ordinary programs talk to one or two relays."""
 WINDOW_S = 3600
 _HOST = ("site", "client")
-SENTENCE = N_("{actor} tried to deliver mail to {exchangers} servers itself, {most} of them within one or two hours")
+SENTENCE = N_(
+    "{actor} tried to deliver mail to {exchangers} {exchangers|server|servers} itself, {most} of them within one or two hours"
+)
 
 
 def find(tables: Tables, _pack: ThreatPack, _scope: Scope) -> Any | None:
@@ -52,4 +54,5 @@ DETECTOR = Detector(
     limitations=("Mail servers do this all day.",),
     find=find,
     refine=refine,
+    ports=lambda _pack: (SMTP,),
 )

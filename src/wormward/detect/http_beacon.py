@@ -9,12 +9,15 @@ from wormward.model.pack import ThreatPack
 from wormward.model.text import N_
 
 RULE = "http.beacon"
-SENTENCE = N_("{actor} called home: requests such as {uri} to {host} ({hosts} hosts in all), with the worm's own set of headers")
+SENTENCE = N_(
+    "{actor} called home: requests such as {uri} to {host} ({hosts} {hosts|host|hosts} in all), with the worm's own set of "
+    "headers"
+)
 
 
-def refine(rows: list[Row], pack: ThreatPack, _scope: Scope) -> list[Draft]:
-    """One draft per client and form whose header names were seen to fit."""
-    own = [row for row in http_forms.of_rule(rows, pack, RULE) if row["exact"]]
+def refine(rows: list[Row], pack: ThreatPack, scope: Scope) -> list[Draft]:
+    """One draft per client and form whose header names were seen to fit, for hosts outside of the site."""
+    own = [row for row in http_forms.of_rule(rows, pack, RULE) if row["exact"] and not http_forms.inside(row, scope)]
     return http_forms.drafts(own, pack, SENTENCE)
 
 
@@ -31,6 +34,8 @@ DETECTOR = Detector(
         "A request that a proxy passed on speaks of a host behind the proxy; it is given as http.relayed.",
         "A proxy that hides itself (no Via or X-Forwarded-For) and whose inner side was not captured looks like the sender.",
         "Encrypted requests are not seen.",
+        "A call home to an address of the site (its own sinkhole) is given as http.beacon-loose: ordinary programs of a site "
+        "ask its servers so too.",
     ),
     find=http_forms.find,
     refine=refine,

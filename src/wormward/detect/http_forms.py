@@ -6,13 +6,14 @@ request to that proxy is in the evidence too, or where the request carries a hea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
 from wormward.detect.base import Draft, Row, Scope, Tables, flag, grouped, merged, witnessed
 from wormward.model.pack import ThreatPack
 
-_BY = ("site", "client", "form", "exact", "relayed")
+_BY = ("site", "client", "form", "exact", "relayed", "called")
 _KEY = ("method", "uri", "host", "header_names")
 
 
@@ -37,11 +38,19 @@ def _proxy_headers(rows: Any, pack: ThreatPack) -> Any:
 
 
 def find(tables: Tables, pack: ThreatPack, _scope: Scope) -> Any | None:
-    """One row per client, form, `exact` and `relayed`: how many distinct hosts and URIs, with an example."""
+    """One row per client, form, `exact`, `relayed` and `called`: how many distinct hosts and URIs, with an example.
+
+    `called` is the host's address in forms that ask for one, else empty.
+    """
+    import ibis  # noqa: PLC0415 - slow to import
+
     if not pack.http_forms:
         return None
+    by_address = [form.id for form in pack.http_forms if form.host == "dotted-quad"]
+    requests = _requests(tables, pack)
+    quad = requests.form.isin(by_address) if by_address else ibis.literal(value=False)
     return witnessed(
-        _requests(tables, pack),
+        requests.mutate(called=ibis.ifelse(quad, requests.host, "")),
         _BY,
         hosts=lambda t: t.host.nunique(),
         host=lambda t: t.host.min(),
@@ -54,6 +63,22 @@ def of_rule(rows: list[Row], pack: ThreatPack, rule: str, *, relayed: bool = Fal
     """Rows of the pack's forms for `rule`, of requests made for oneself or, if asked for, passed on."""
     forms = {form.id for form in pack.http_forms if form.rule == rule}
     return [row for row in rows if row["form"] in forms and bool(row["relayed"]) is relayed]
+
+
+def inside(row: Row, scope: Scope) -> bool:
+    """True if the request went to an address of the site, where no generated name of the worm leads."""
+    return bool(row["called"]) and scope.site.holds(row["called"])
+
+
+def outside_hosts(rows: Sequence[Row], scope: Scope) -> int:
+    """How many addresses outside of the site these requests went to."""
+    return len({row["called"] for row in rows if row["called"] and not inside(row, scope)})
+
+
+def _hosts(rows: Sequence[Row]) -> int:
+    """How many distinct hosts: of forms that ask for an address every row is one, of others a row says how many."""
+    called = {row["called"] for row in rows} - {""}
+    return len(called) or max(row["hosts"] for row in rows)
 
 
 def drafts(rows: list[Row], pack: ThreatPack, sentence: str) -> list[Draft]:
@@ -69,7 +94,7 @@ def drafts(rows: list[Row], pack: ThreatPack, sentence: str) -> list[Draft]:
             fields={
                 "actor": client,
                 "form": form,
-                "hosts": max(row["hosts"] for row in group),
+                "hosts": _hosts(group),
                 "host": min(row["host"] for row in group),
                 "requests": max(row["uris"] for row in group),
                 "uri": min(row["uri"] for row in group),

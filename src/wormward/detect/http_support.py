@@ -9,7 +9,9 @@ from wormward.model.pack import ThreatPack
 from wormward.model.text import N_
 
 RULE = "http.support"
-SENTENCE = N_("{actor} asked {host} ({hosts} such hosts in all) for the date or its own address, in the worm's header shape")
+SENTENCE = N_(
+    "{actor} asked {host} ({hosts} such {hosts|host|hosts} in all) for the date or its own address, in the worm's header shape"
+)
 
 
 def refine(rows: list[Row], pack: ThreatPack, _scope: Scope) -> list[Draft]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
-from wormward.detect.base import EVENT, Detector, Draft, Row, Scope, Tables, grouped, merged, witnessed
+from wormward.detect.base import EVENT, Detector, Draft, Row, Scope, Tables, Witness, grouped, merged, witness, witnessed
 from wormward.model.findings import Kind
 from wormward.model.pack import ThreatPack
 from wormward.model.text import N_
@@ -103,10 +104,9 @@ def refine(rows: list[Row], pack: ThreatPack, _scope: Scope) -> list[Draft]:
     return drafts
 
 
-def _union(rows: list[Row]) -> Any:
+def _union(rows: list[Row]) -> Witness:
     """One witness; the same file row may stand beside several commands, so counts are not added but the largest taken."""
-    largest = max(row["count"] for row in rows)
-    return merged([{**row, "count": largest if row is rows[0] else 0} for row in rows])
+    return replace(merged(rows), count=max(witness(row).count for row in rows))
 
 
 DETECTOR = Detector(

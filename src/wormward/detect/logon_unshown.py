@@ -11,7 +11,8 @@ from wormward.model.pack import ThreatPack
 from wormward.model.text import N_
 
 SENTENCE = N_(
-    "{actor} tried to log on to {target} {failures} times with {users} accounts, one of {targets} hosts it tried so; "
+    "{actor} tried to log on to {target} {failures} {failures|time|times} with {users} {users|account|accounts}, "
+    "one of {targets} {targets|host|hosts} it tried so; "
     "whether it was let in is not shown"
 )
 

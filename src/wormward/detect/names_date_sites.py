@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wormward.detect.base import Detector, Draft, Row, Scope, Tables, flag, without, witness, witnessed
+from wormward.detect.base import Detector, Draft, Row, Scope, Tables, flag, in_runs, without, witness, witnessed
 from wormward.model.findings import Kind
 from wormward.model.pack import ThreatPack
 from wormward.model.text import N_
@@ -13,8 +13,8 @@ _ALONE_PERCENT = 80
 """So many of a host's minutes with such lookups must ask for one site only: a browser or monitor asks for all at once."""
 
 SENTENCE = N_(
-    "{actor} asked for {sites} of the sites that the worm takes the date from, one at a time, in {hours} different hours, "
-    "and never got an answer: what it does on a network without Internet"
+    "{actor} asked for {sites} of the sites that the worm takes the date from, one at a time, in {hours} different "
+    "{hours|hour|hours}, and never got an answer: what it does on a network without Internet"
 )
 
 
@@ -22,8 +22,8 @@ def _lookups(tables: Tables, pack: ThreatPack, scope: Scope) -> Any:
     """Lookups of date sites (with or without `www.`) in sources that show answers, with `failed`, `hour` and `site_name`."""
     sites = sorted(pack.closed_network.date_sites)
     queries = tables["telling_queries"]
-    # A source that never shows an answer cannot show that one is missing.
-    queries = queries.filter(queries.source.isin(sorted(scope.answering)))
+    # A source that could not show an answer cannot show that one is missing.
+    queries = queries.filter(in_runs(queries.source, scope.answering))
     asked = queries.filter(queries.name.isin(sorted({*sites, *(f"www.{s}" for s in sites)})))
     asked = without(asked, "client", scope.name_servers)
     return asked.mutate(
@@ -76,7 +76,8 @@ DETECTOR = Detector(
     limitations=(
         "These are popular sites: a person on a closed network who tries several of them for hours looks the same, "
         "so this alone never convicts.",
-        "Sources that show no answers (query logs) cannot show a failure and are left out.",
+        "Sources that show no answers (query logs, a CSV without any) cannot show a failure and are left out. Captures and Zeek "
+        "logs are taken to show them: where only one direction was recorded, silence is not the network's.",
         "A host that got one answer is left out: it has the Internet, or had it for a while.",
     ),
     find=find,

@@ -17,18 +17,18 @@ _LIST = (*_ASKER, "day")
 _EXAMPLES = 3
 
 SAME_DAY = N_(
-    "{actor} looked up {names} names that variant {variant} makes for {day} (of {asked} names of that shape it asked for); "
-    "by chance less than {chance}"
+    "{actor} looked up {names} {names|name|names} that variant {variant} makes for {day} (of {asked} {asked|name|names} of that "
+    "shape it asked for); by chance less than {chance}"
 )
 EARLIER = N_(
-    "{actor} looked up {names} names that variant {variant} makes for {day} (of {asked} names of that shape it asked for); "
-    "by chance less than {chance}. By the log's clock they are {days_apart} days old: so far apart are the log's clock or "
-    "time zone and whoever told the host the date"
+    "{actor} looked up {names} {names|name|names} that variant {variant} makes for {day} (of {asked} {asked|name|names} of that "
+    "shape it asked for); by chance less than {chance}. By the log's clock they are {days_apart} {days_apart|day|days} old: "
+    "so far apart are the log's clock or time zone and whoever told the host the date"
 )
 LATER = N_(
-    "{actor} looked up {names} names that variant {variant} makes for {day} (of {asked} names of that shape it asked for); "
-    "by chance less than {chance}. By the log's clock that is {days_apart} days ahead: so far apart are the log's clock or "
-    "time zone and whoever told the host the date"
+    "{actor} looked up {names} {names|name|names} that variant {variant} makes for {day} (of {asked} {asked|name|names} of that "
+    "shape it asked for); by chance less than {chance}. By the log's clock that is {days_apart} {days_apart|day|days} ahead: "
+    "so far apart are the log's clock or time zone and whoever told the host the date"
 )
 
 

@@ -10,7 +10,8 @@ from wormward.model.pack import ThreatPack
 from wormward.model.text import N_
 
 SENTENCE = N_(
-    "{actor} sent {packets} peer-to-peer packets of the worm to {peers} addresses; the packets' sums are right ({detail})"
+    "{actor} sent {packets} peer-to-peer {packets|packet|packets} of the worm to {peers} {peers|address|addresses}; "
+    "the packets' sums are right ({detail})"
 )
 
 

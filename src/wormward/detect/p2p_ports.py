@@ -16,11 +16,13 @@ LEAST_CONTACTS = 3
 _HOST = ("site", "client")
 _CONTACT = ("server", "protocol", "server_port")
 ADDRESS = N_(
-    "Of {asked} ports that {actor} contacted, {contacts} are those that the contacted addresses would open if they were "
+    "Of {asked} {asked|port|ports} that {actor} contacted, {contacts} {contacts|is one|are those} that the contacted addresses "
+    "would open if they were "
     "infected, told by the address alone; by chance less than {chance}"
 )
 WEEK = N_(
-    "Of {asked} ports that {actor} contacted, {contacts} are those that the contacted addresses would open if they were "
+    "Of {asked} {asked|port|ports} that {actor} contacted, {contacts} {contacts|is one|are those} that the contacted addresses "
+    "would open if they were "
     "infected ({by_address} told by the address alone, {by_week} by address and week, the week {week_offset} from the log's); "
     "by chance less than {chance}"
 )

@@ -10,7 +10,7 @@ from wormward.model.pack import ThreatPack
 from wormward.model.text import N_
 
 SENTENCE = N_(
-    "{actor} opened SMB sessions with {targets} hosts under the names that the worm's probe gives itself "
+    "{actor} opened SMB sessions with {targets} {targets|host|hosts} under the names that the worm's probe gives itself "
     "({native_os}, {native_lanman})"
 )
 

@@ -11,7 +11,8 @@ from wormward.model.text import N_
 
 _HOST = ("site", "client")
 SENTENCE = N_(
-    "{actor} tried to reach {targets} hosts on ports {ports}, {failed} of them in vain, many within {minutes} minutes; "
+    "{actor} tried to reach {targets} {targets|host|hosts} over TCP {ports}, {failed} of them in vain, many within "
+    "{minutes} {minutes|minute|minutes}; "
     "none of them is a known domain controller"
 )
 
@@ -83,4 +84,5 @@ DETECTOR = Detector(
     ),
     find=find,
     refine=refine,
+    ports=lambda pack: pack.spreading.scan_ports,
 )

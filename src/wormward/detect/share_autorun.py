@@ -12,8 +12,10 @@ from wormward.model.text import N_
 WINDOW_S = 3600
 """All files of the set are written within this time."""
 _SHARE = (*EVENT, "share")
-SENTENCE = N_("{actor} wrote the {forms} kinds of files that spread the worm to share {share} of {target}, {path} among them")
-UNNAMED = N_("{actor} wrote the {forms} kinds of files that spread the worm to a share of {target}, {path} among them")
+SENTENCE = N_(
+    "{actor} wrote {forms} {forms|kind|kinds} of files that spread the worm to share {share} of {target}, {path} among them"
+)
+UNNAMED = N_("{actor} wrote {forms} {forms|kind|kinds} of files that spread the worm to a share of {target}, {path} among them")
 
 
 def find(tables: Tables, pack: ThreatPack, _scope: Scope) -> Any | None:

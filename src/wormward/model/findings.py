@@ -9,9 +9,12 @@ from datetime import datetime
 from enum import StrEnum
 
 from wormward.model.errors import WormwardError
+from wormward.model.text import filled
 
 CITED_ROWS = 20
 """A finding cites its first, its last and at most this many smallest row ids; `count` tells of the rest."""
+CITED_SOURCES = 50
+"""Of so many sources that show it, a finding cites at least the first row."""
 
 
 class Kind(StrEnum):
@@ -42,6 +45,7 @@ class Cite:
 class Finding:
     """One event key's worth of evidence.
 
+    `count` is how many rows the source shows that shows most of it: the same event seen twice is one.
     `sentence` is a msgid with ``{named}`` places that `fields` fill; all texts in `fields` are already escaped.
     `milli` is the computed strength in thousandths of a log10 odds where the detector computes one
     (chance of coincidence); None where the pack's fixed weight applies.
@@ -77,4 +81,4 @@ class Finding:
     def say(self, translate: Mapping[str, str] | None = None) -> str:
         """The sentence with its places filled; `translate` maps msgids to another language."""
         template = translate.get(self.sentence, self.sentence) if translate else self.sentence
-        return template.format_map(dict(self.fields))
+        return filled(template, self.fields)

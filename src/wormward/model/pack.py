@@ -149,6 +149,14 @@ class WantedCall:
 
 
 @dataclass(frozen=True, slots=True)
+class ExploitMark:
+    """What the worm's own exploit request holds: bytes that, each combined with `xor`, read as `pattern` does (ASCII)."""
+
+    xor: int
+    pattern: str  # Python regular expression, searched
+
+
+@dataclass(frozen=True, slots=True)
 class Spreading:
     """Parameters of the spreading detectors: ports, windows, thresholds, operations."""
 
@@ -171,6 +179,9 @@ class Spreading:
     variants_share: tuple[str, ...]
     probe_native_os: str = ""  # what its SMB1 session setup calls the native OS and LAN manager; empty: unknown
     probe_native_lanman: str = ""
+    burst_accounts: int = 1  # so many accounts in all, where the source names any
+    wave_spread_percent: int = 25  # waves have a rhythm if every pause parts from their median by no more
+    exploit_marks: tuple[ExploitMark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +200,8 @@ class Weight:
 
     `role` is the host's part in the finding ("actor" or "target"). `most` bounds the sum over event keys.
     `milli` None: the finding carries its own computed strength. `needs_infected_actor`: counts only if the
-    finding's actor is convicted by other evidence. `attacked`: a target of it is at least `attacked`.
+    finding's actor is convicted by other evidence; `needs_doubted_actor`: also if that is suspected by a
+    characteristic sign. `attacked`: a target of it is at least `attacked`.
     """
 
     rule: str
@@ -200,6 +212,7 @@ class Weight:
     sentence: str
     attacked: bool = False
     needs_infected_actor: bool = False
+    needs_doubted_actor: bool = False
     when: tuple[str, str] | None = None  # counts only if the finding's field has this value, e.g. ("executable", "yes")
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from wormward.model.pack import Want, WantedCall
@@ -13,13 +15,40 @@ from wormward.model.site import Site
 from wormward.model.states import Coverage
 
 
+class Words(Protocol):
+    """What the numbers of a column mean. It may learn more of them, from another thread; a number never changes."""
+
+    def texts(self, codes: npt.NDArray[np.int32]) -> pa.Array:
+        """The text (a string, null for nothing) of each of `codes`, none of which is negative."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coded:
+    """A text column as numbers (-1: absent) of a vocabulary that lives longer than these rows.
+
+    Whoever takes many such columns asks for each text once.
+    """
+
+    codes: npt.NDArray[np.int32]
+    words: Words
+
+    def __len__(self) -> int:
+        """How many rows it has."""
+        return len(self.codes)
+
+    def kept(self, rows: npt.NDArray[np.bool_]) -> Coded:
+        """Only some of the rows."""
+        return Coded(self.codes[rows], self.words)
+
+
 class TableSink(Protocol):
     """Takes rows of one table from one file. Order of calls within a file and table is the row order."""
 
-    def add(self, table: str, file_no: int, columns: Mapping[str, Sequence[Any] | pa.Array | pa.ChunkedArray]) -> None:
+    def add(self, table: str, file_no: int, columns: Mapping[str, Sequence[Any] | pa.Array | pa.ChunkedArray | Coded]) -> None:
         """Append rows; `columns` has every `reader_columns` name of the table, equal lengths.
 
-        `time` columns may be int64 microseconds since 1970 or Arrow timestamps.
+        Text may come as `Coded`. `time` columns may be int64 microseconds since 1970 or Arrow timestamps.
         Raises WorkspaceError if they cannot be stored.
         """
         ...

@@ -8,7 +8,8 @@ from types import MappingProxyType
 RULES: Mapping[str, str] = MappingProxyType(
     {
         "names.day-list": "A host's looked-up names meet one variant's list of one day.",
-        "names.relayed": "A name server looked up names of one variant's list of one day for somebody behind it.",
+        "names.relayed": "A name server looked up names of one variant's list of one day for hosts that asked it.",
+        "names.unexplained": "A name server looked up names of one variant's list of one day that nobody was seen asking for.",
         "names.date-sites": "A host on a closed network asks for the worm's date sites, hour after hour, and gets no answer.",
         "http.beacon": "A request has the form and the header names of a call home.",
         "http.beacon-loose": "A request has the form of a call home, but the source does not show its header names.",

@@ -85,6 +85,31 @@ class Coverage:
     notes: tuple[str, ...] = ()  # msgids: how it was read, where that is worth knowing and no problem
 
 
+class Skip(StrEnum):
+    """Why something in a folder was not looked at further (closed list of the JSON contract)."""
+
+    NO_EVIDENCE = "no-evidence"
+    LINK = "link"
+    SPECIAL = "special"  # a pipe, a socket, a device
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """What was passed over in folders for one reason: how much of it, and the first few names."""
+
+    why: Skip
+    count: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A sentence (msgid) about this very evidence that changes no answer, and what fills its places."""
+
+    sentence: str
+    fields: Mapping[str, str | int]
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """One step of the tree of why: a rule, what it says, its weight and the findings below it."""
@@ -172,6 +197,8 @@ class Assessment:
     notes: tuple[str, ...] = field(default=())
     since: datetime | None = None  # only evidence from here on was looked at
     until: datetime | None = None  # and only up to here (exclusive)
+    passed_over: tuple[PassedOver, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
     def count(self, verdict: Infection) -> int:
         """How many hosts have this infection answer."""

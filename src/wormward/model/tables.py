@@ -97,7 +97,11 @@ HTTP_REQUESTS = _table(
     Column("server_port", pa.int32(), "Its port."),
     Column("method", pa.string(), "Method as sent, escaped printable form."),
     Column("uri", pa.string(), "Path and query as sent, escaped; scheme and host are cut off a proxy request."),
-    Column("host", pa.string(), "Host header (or the host of a proxy request), lower case, without port; null if absent."),
+    Column(
+        "host",
+        pa.string(),
+        "Host header (or the host of a proxy request), lower case, without port and without brackets; null if absent.",
+    ),
     Column("user_agent", pa.string(), "User-Agent header, escaped; null if absent or not shown by the source."),
     Column(
         "header_names",
@@ -130,7 +134,7 @@ SMB_SHARES = _table(
     "A tree connect: a client opens a share.",
     Column("client", pa.string(), "Address that opens it."),
     Column("server", pa.string(), "Address that serves it."),
-    Column("share", pa.string(), "Last part of the share path, upper case, escaped (`ADMIN$`)."),
+    Column("share", pa.string(), "Last part of the share path, upper case, escaped (`ADMIN$`); `<UNKNOWN>` as Zeek says it."),
     Column("outcome", pa.string(), "`success`, `failure` or `unknown`."),
     Column("status", pa.int64(), "NTSTATUS of the answer; null where not shown."),
 )
@@ -140,7 +144,12 @@ SMB_FILES = _table(
     "Something a client did to a file on a share (pipes are not files).",
     Column("client", pa.string(), "Address that acts."),
     Column("server", pa.string(), "Address that holds the share."),
-    Column("share", pa.string(), "Last part of the share path, upper case, escaped."),
+    Column(
+        "share",
+        pa.string(),
+        "Last part of the share path, upper case, escaped; empty where not shown: the tree connect was not seen, or Zeek's "
+        "smb_files log did not name it, as it does not for what is opened over SMB1.",
+    ),
     Column("path", pa.string(), "Path in the share, backslashes, no leading one, as sent, escaped."),
     Column(
         "action",
@@ -157,7 +166,7 @@ RPC_CALLS = _table(
     Column("client", pa.string(), "Address that calls."),
     Column("server", pa.string(), "Address that is called."),
     Column("server_port", pa.int32(), "Port it runs over."),
-    Column("pipe", pa.string(), "Pipe name, lower case, without `\\PIPE\\`, escaped; null over plain TCP."),
+    Column("pipe", pa.string(), "Pipe name, lower case, without `\\PIPE\\`, escaped; empty where not seen, null over plain TCP."),
     Column("interface", pa.string(), "Interface UUID, lower case; null where the bind was not seen."),
     Column("opnum", pa.int32(), "Operation number."),
     Column("outcome", pa.string(), "`answered`, `fault` or `unanswered`."),
@@ -172,7 +181,12 @@ RPC_CALLS = _table(
         "`little` or `big`: integer order of the request; null where the source does not show the stub.",
     ),
     Column("ndr64", pa.bool_(), "True if the context uses NDR64; null where the source does not show the stub."),
-    Column("stub", pa.binary(), "Request stub, whole, where a pack wants this interface and operation; else null."),
+    Column(
+        "stub",
+        pa.binary(),
+        "Request stub, whole, where a pack wants this interface and operation (where the bind was not seen: where it may be "
+        "one of these); else null.",
+    ),
 )
 
 PAYLOADS = _table(

@@ -100,7 +100,8 @@ def _tuples(table: schema.Strict) -> Mapping[str, object]:
 
 
 def _spreading(table: schema.SpreadingTable) -> model.Spreading:
-    return model.Spreading(**_tuples(table))  # type: ignore[arg-type]  # same keys and types: a test compares them
+    marks = tuple(model.ExploitMark(mark.xor, mark.pattern) for mark in table.exploit_marks)
+    return model.Spreading(**{**_tuples(table), "exploit_marks": marks})  # type: ignore[arg-type]  # same keys and types: a test compares them
 
 
 def _closed_network(table: schema.ClosedNetworkTable) -> model.ClosedNetwork:
@@ -129,5 +130,6 @@ def _weight(table: schema.WeightTable) -> model.Weight:
         sentence=table.sentence,
         attacked=table.attacked,
         needs_infected_actor=table.needs_infected_actor,
+        needs_doubted_actor=table.needs_doubted_actor,
         when=next(iter(table.when.items())) if table.when else None,
     )

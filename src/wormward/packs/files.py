@@ -15,12 +15,18 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from wormward.model.errors import PackError
+from wormward.model.text import printable
 from wormward.packs.schema import PackFile
 
 PACK_FILE = "pack.toml"
 SINKHOLES = "indicators/sinkholes.csv"
 SPEAKING = (".toml", ".csv")
 """Files that say something to the program; others (README, examples, code) do not change what a pack means."""
+SHAPE = (
+    "A pack is a folder with pack.toml and, if it likes, indicators/sinkholes.csv; CONTRIBUTING.md (a worm) says how to make "
+    "one, and the built-in ones stand in src/wormward/threats"
+)
+"""Where to look for somebody who gave a folder that is none."""
 MOST_FILES = 64
 MOST_BYTES = 4 << 20
 MOST_DEPTH = 3
@@ -39,9 +45,12 @@ def read(folder: Traversable) -> Mapping[str, bytes]:
             if len(found[name]) > MOST_BYTES:
                 raise PackError(f"{folder}/{name}: is larger than {MOST_BYTES >> 20} MB; split or shorten it")
     except OSError as error:
-        raise PackError(f"{folder}: cannot be read ({error.strerror or error}); check that it exists and is yours") from error
+        what = "is a file" if isinstance(error, NotADirectoryError) else f"cannot be read ({error.strerror or error})"
+        raise PackError(f"{printable(str(folder))}: {what}; give the folder of a threat pack. {SHAPE}") from error
     if PACK_FILE not in found:
-        raise PackError(f"{folder}: has no {PACK_FILE}; give the folder of a threat pack")
+        inner = next((name for name in sorted(found) if name.endswith(f"/{PACK_FILE}")), None)
+        instead = f"did you mean its folder {inner.removesuffix(f'/{PACK_FILE}')}?" if inner else SHAPE
+        raise PackError(f"{printable(str(folder))}: is no threat pack, it has no {PACK_FILE}; {instead}")
     return dict(sorted(found.items()))
 
 
@@ -97,15 +106,15 @@ def sinkholes(data: bytes, where: str) -> frozenset[str]:
     try:
         rows = csv.DictReader(io.StringIO(data.decode("utf-8"), newline=""), strict=True)
         if rows.fieldnames != ["sinkhole", "seen", "source"]:
-            raise PackError(f"{where}: line 1: the columns must be sinkhole,seen,source")
+            raise PackError(f"{where}: line 1: the columns must be sinkhole,seen,source; correct that line")
         found = [(rows.line_num, (row["sinkhole"] or "").strip(), row) for row in rows]
     except (UnicodeDecodeError, csv.Error) as error:
         raise PackError(f"{where}: is no CSV in UTF-8 ({error}); save it as such") from error
     for number, text, row in found:
         if None in row or row["source"] is None:
-            raise PackError(f"{where}: line {number}: must have three columns")
+            raise PackError(f"{where}: line {number}: must have three columns; correct it there")
         if not _is_address(text) and not _DOMAIN.fullmatch(text):
-            raise PackError(f"{where}: line {number}: {text!r} is no address and no lower-case domain name")
+            raise PackError(f"{where}: line {number}: {text!r} is no address and no lower-case domain name; correct it there")
     return frozenset(text for _, text, _ in found)
 
 

@@ -190,6 +190,13 @@ class WantedCallTable(Strict):
     opnums: list[Opnum]
 
 
+class ExploitMarkTable(Strict):
+    """`[[spreading.exploit_marks]]`."""
+
+    xor: Annotated[int, Field(ge=0, le=255)]
+    pattern: Pattern
+
+
 class SpreadingTable(Strict):
     """`[spreading]`."""
 
@@ -212,6 +219,9 @@ class SpreadingTable(Strict):
     variants_share: list[Letter] = []
     probe_native_os: str = ""
     probe_native_lanman: str = ""
+    burst_accounts: Count = 1
+    wave_spread_percent: Annotated[int, Field(ge=0, le=100)] = 25
+    exploit_marks: list[ExploitMarkTable] = []
 
 
 class ClosedNetworkTable(Strict):
@@ -235,6 +245,7 @@ class WeightTable(Strict):
     sentence: Text
     attacked: bool = False
     needs_infected_actor: bool = False
+    needs_doubted_actor: bool = False
     when: Annotated[dict[str, str], Field(min_length=1, max_length=1)] | None = None
 
     @model_validator(mode="after")
