@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,9 +37,19 @@ def test_help_imports_none_of_the_engines(tmp_path: Path) -> None:
         "heavy = {'numba', 'numpy', 'pyarrow', 'duckdb', 'ibis', 'pandas', 'jinja2', 'babel', 'pydantic', 'rich'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
-    import subprocess
-    import sys
+    subprocess.run([sys.executable, probe], check=True)
 
+
+def test_a_small_run_loads_nothing_that_it_does_not_use(tmp_path: Path) -> None:
+    probe = tmp_path / "probe.py"
+    probe.write_text(
+        "import sys\nfrom pathlib import Path\nfrom wormward.command import Request, run\n"
+        f"run(Request((Path({str(lookups(tmp_path))!r}),), quiet=True))\n"
+        "unused = {'pandas', 'jinja2', 'babel', 'rich.table', 'pyspark'}\n"
+        "assert not unused & {name for name, module in sys.modules.items() if module}, sorted(unused & set(sys.modules))\n"
+        "import pandas, pyarrow as pa\n"
+        "assert list(pa.array([1, 2]).to_pandas()) == [1, 2]\n"  # who wants pandas still gets it
+    )
     subprocess.run([sys.executable, probe], check=True)
 
 

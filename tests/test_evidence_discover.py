@@ -143,7 +143,7 @@ def test_missing_files_special_files_and_folders_without_evidence(tmp_path: Path
     read = read_paths(*(tmp_path / n for n in ("empty", "bare", "pipe", "gone.pcap", "good.csv")))
     assert sorted(said(read)) == [
         "bare/, None: holds no evidence", "empty/, None: holds no evidence", "gone.pcap, None: is not there",
-        "pipe, None: is no regular file",
+        "pipe, None: is a pipe, no regular file",
     ]  # fmt: skip
     numbers = [r.file_no for r in [*read.reads, *read.found.unreadable]]
     assert len(set(numbers)) == len(numbers)

@@ -13,7 +13,7 @@ import pytest
 from tests.judge_help import assessed
 from tests.report_help import outbreak, poisoned
 from wormward.model.findings import Kind
-from wormward.model.states import Exposure, Infection, Protection, Way, Why
+from wormward.model.states import Exposure, Infection, Protection, Skip, Way, Why
 from wormward.report.jsonout import to_json
 
 
@@ -39,6 +39,8 @@ def test_the_closed_lists_of_the_schema_are_those_of_the_model(schema: Any) -> N
     assert lists["kind"]["enum"] == [k.value for k in Kind]
     assert lists["way"]["enum"] == [w.value for w in Way]
     assert lists["unknown_reason"]["enum"] == [*(w.value for w in Why), None]
+    passed_over = schema["properties"]["passed_over"]["items"]["properties"]
+    assert passed_over["why"]["enum"] == [s.value for s in Skip]
     host = lists["host"]["properties"]
     assert host["exposure"]["enum"] == [e.value for e in Exposure]
     assert host["protection"]["enum"] == [p.value for p in Protection]
@@ -75,6 +77,11 @@ def test_the_answers(said: Any) -> None:
     assert said["summary"]["infected"] == 3
     undecided = json.loads(to_json(assessed("08:00 10.0.0.5 http.beacon B,A").assessment))
     assert undecided["hosts"][0]["variant"] == ["A", "B"]
+
+
+def test_an_edge_says_of_which_site_it_is(said: Any) -> None:
+    assert said["graph"]["edges"]
+    assert {edge["site"] for edge in said["graph"]["edges"]} == {"site"}
 
 
 def test_a_cite_names_a_frame_or_a_line(said: Any) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -23,6 +24,9 @@ from wormward.sitefile import load_site, with_options
 
 if TYPE_CHECKING:
     from wormward.pipeline import Progress
+
+
+_NAMED_PATHS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class Request:
 
 
 def run(asked: Request) -> Assessment:
-    """Assess, show and write. Raises WormwardError where that cannot be done; then nothing was written."""
+    """Assess, show and write. Raises WormwardError where that cannot be done; then no report is there that is not whole."""
     site = with_options(load_site(asked.site) if asked.site else Site(), list(asked.controllers), asked.time_zone)
     since, until = between(asked.since, asked.until, site)
     outputs = [path for path in (asked.json, asked.html) if path]
@@ -57,6 +61,7 @@ def run(asked: Request) -> Assessment:
         check_writable(path, asked.paths)
     _check_paths(asked.paths)
     with _numba_cache():
+        _lean_arrow()
         from wormward import packs, pipeline  # noqa: PLC0415 - after the cache's place is set
 
         loaded = tuple(packs.load(folder) for folder in asked.packs) or tuple(packs.builtin_packs())
@@ -79,19 +84,22 @@ def run(asked: Request) -> Assessment:
 
 
 def _write(asked: Request, assessment: Assessment, packs: tuple[ThreatPack, ...]) -> None:
-    """Make every text first, then write: a text that cannot be made leaves no file behind."""
-    from wormward.report.html import to_html  # noqa: PLC0415 - Jinja only where it is needed
-    from wormward.report.jsonout import to_json  # noqa: PLC0415
-    from wormward.report.terminal import show  # noqa: PLC0415
-
+    """Make every text first, then write: a text that cannot be made leaves no file behind, one that has no room only itself."""
+    # What makes a form is loaded only where that form is asked for.
     texts: list[tuple[Path, str]] = []
     if asked.json:
+        from wormward.report.jsonout import to_json  # noqa: PLC0415
+
         texts.append((asked.json, to_json(assessment)))
     if asked.html:
+        from wormward.report.html import to_html  # noqa: PLC0415
+
         texts.append((asked.html, to_html(assessment, packs)))
     for path, text in texts:
         write_whole(path, text)
     if not asked.quiet:
+        from wormward.report.terminal import show  # noqa: PLC0415
+
         # A terminal whose encoding lacks a character gets its escape, never an exception.
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="backslashreplace")
@@ -100,9 +108,14 @@ def _write(asked: Request, assessment: Assessment, packs: tuple[ThreatPack, ...]
 
 
 def _check_paths(paths: tuple[Path, ...]) -> None:
-    for path in paths:
-        if not os.path.lexists(path):
-            raise UsageError(f"{printable(str(path))}: there is no such file or folder")
+    """What is not there is a line of the report beside what is; nothing at all is told before long work begins."""
+    if not any(os.path.lexists(path) for path in paths):
+        given = ", ".join(printable(str(path)) for path in paths[:_NAMED_PATHS])
+        more = f" and {len(paths) - _NAMED_PATHS} more" if len(paths) > _NAMED_PATHS else ""
+        remedy = f"check the name{'s' if len(paths) > 1 else ''}"
+        if Path("-") in paths:
+            remedy = "standard input is not read, write it into a file and give that"
+        raise UsageError(f"{given}{more}: there is no such file or folder; {remedy}")
 
 
 def between(since: str | None, until: str | None, site: Site) -> tuple[datetime | None, datetime | None]:
@@ -111,7 +124,7 @@ def between(since: str | None, until: str | None, site: Site) -> tuple[datetime 
     first = _moment("--since", since, zone, timedelta(0))
     last = _moment("--until", until, zone, timedelta(days=1))
     if first and last and first >= last:
-        raise UsageError("--since is not before --until: nothing would be left to look at")
+        raise UsageError("--since is not before --until: nothing would be left to look at; give the earlier time to --since")
     return first, last
 
 
@@ -152,6 +165,31 @@ def _numba_cache() -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="wormward-") as once:
         os.environ["NUMBA_CACHE_DIR"] = once
         yield
+
+
+class _NoPandas(MetaPathFinder):
+    """Finds nothing, where pandas is asked for."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Say that there is no pandas; leave all else to others."""
+        del path, target
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+def _lean_arrow() -> None:
+    """Keep Arrow from loading pandas (a sixth of a second), which we never use.
+
+    Arrow looks once, when it is first given a list, whether pandas is installed, to know pandas' own values by sight.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - see run()
+
+    absent = _NoPandas()
+    sys.meta_path.insert(0, absent)
+    try:
+        pa.array([])
+    finally:
+        sys.meta_path.remove(absent)
 
 
 @contextmanager

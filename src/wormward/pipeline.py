@@ -19,17 +19,18 @@ from typing import Protocol
 
 from wormward import detect
 from wormward.annotate import Days, annotate_all
-from wormward.detect import Scope
+from wormward.detect import Scope, names_unmet
 from wormward.engine import Duck, Survey, infer_domain_controllers, survey
 from wormward.evidence import discover, read_all
 from wormward.judge import Binding, judge
 from wormward.judge.merge import merge, named
+from wormward.judge.wording import closed_network
 from wormward.model.errors import NoEvidenceError, UsageError
 from wormward.model.findings import Finding
 from wormward.model.pack import ThreatPack
 from wormward.model.reading import FileRead, ReadContext
 from wormward.model.site import Site
-from wormward.model.states import Assessment, Coverage
+from wormward.model.states import Assessment, Coverage, Remark
 from wormward.model.tables import FACTS
 from wormward.model.text import printable
 from wormward.store import SourceRow, Workspace
@@ -74,8 +75,8 @@ def assess(
     """The whole story of `wormward assess`.
 
     `since` (inclusive) and `until` (exclusive) bound the evidence that is looked at, `tolerance_days` is the pack's
-    own where None, `workspace` keeps the tables. Raises NoEvidenceError if nothing could be read, WorkspaceError if
-    tables cannot be kept.
+    own where None, `workspace` keeps the tables, `jobs` are the cores that queries use. Raises
+    NoEvidenceError if nothing could be read, WorkspaceError if tables cannot be kept.
     """
     if not packs:
         raise UsageError("there is no threat pack to assess with")
@@ -83,7 +84,7 @@ def assess(
     found = discover(paths, site, separate)
     with Workspace(workspace) as store:
         progress.begin("reading", sum(f.size for f in found.files))
-        reads = read_all(found.files, _context(store, site, packs, progress), jobs)
+        reads = read_all(found.files, _context(store, site, packs, progress))
         coverage = _covered([*found.unreadable, *reads], paths)
         store.finish(SourceRow(r.file_no, c.sha256, c.source, c.kind, c.unit) for r in reads for c in (r.coverage,))
         parts = {table.name: store.parts(table.name) for table in FACTS}
@@ -94,10 +95,12 @@ def assess(
             bindings = _bindings(engine)
             as_of = engine.latest() if since or until else max((c.end for c in coverage if c.end), default=None)
             judged = []
+            remarks: list[Remark] = []
             for pack in packs:
                 progress.begin(f"looking for {pack.title}")
                 own = pack if tolerance_days is None else replace(pack, tolerance_days=tolerance_days)
                 scope, findings = _findings(engine, own, looked, site, all_time)
+                remarks += names_unmet.look(engine.tables(), own, scope, engine.fetch)
                 judged.append(
                     judge(
                         named(findings, own) if len(packs) > 1 else findings,
@@ -111,7 +114,9 @@ def assess(
                         bindings=bindings,
                     )
                 )
-    return replace(merge(judged), since=since, until=until)
+    merged = merge(judged)
+    remarks += closed_network(merged.hosts)
+    return replace(merged, since=since, until=until, passed_over=found.passed_over, remarks=tuple(remarks))
 
 
 def _context(store: Workspace, site: Site, packs: Sequence[ThreatPack], progress: Progress) -> ReadContext:
@@ -126,9 +131,13 @@ def _bindings(engine: Duck) -> list[Binding]:
     if "bindings" in engine.empty():
         return []
     rows = engine.tables()["bindings"]
-    last = rows.group_by("site", "address", "kind", "value").agg(last=rows.time.max())
-    return [Binding(**row) for row in engine.fetch(last)]
-
+    by = ("site", "address", "kind", "value")
+    spans = rows.group_by(*by).agg(first=rows.time.min(), last=rows.time.max())
+    # Where an address had several identities of a kind, each sighting counts: it may have come back to one of them.
+    several = spans.group_by("site", "address", "kind").agg(count=spans.count()).filter(lambda t: t["count"] > 1)
+    each = rows.semi_join(several, ["site", "address", "kind"]).select(*by, first=rows.time, last=rows.time).distinct()
+    alone = spans.anti_join(several, ["site", "address", "kind"])
+    return [Binding(**row) for shown in (alone, each) for row in engine.fetch(shown)]
 
 def _findings(engine: Duck, pack: ThreatPack, looked: Survey, site: Site, all_time: bool) -> tuple[Scope, list[Finding]]:
     """Annotate and detect with one pack; with what was known of the evidence as a whole."""
@@ -144,6 +153,7 @@ def _findings(engine: Duck, pack: ThreatPack, looked: Survey, site: Site, all_ti
         resolvers=site.resolvers | looked.resolvers,
         answering=looked.answering,
         empty=engine.empty(),
+        ports=looked.ports,
     )
     return scope, detect.run(engine.tables(), pack, scope, engine.fetch, engine.cites)
 
@@ -159,7 +169,7 @@ def _covered(reads: Sequence[FileRead], paths: Sequence[Path]) -> tuple[Coverage
         more = f" (and {len(ordered) - 1} more)" if len(ordered) > 1 else ""
         problem = worst.problems[0]
         place = f", {problem.place}" if problem.place else ""
-        raise NoEvidenceError(f"nothing could be read: {worst.source}{place}: {problem.what}{more}. {problem.remedy}".strip())
+        raise NoEvidenceError(f"nothing could be read: {worst.source}{place}: {problem.what}{more}; {problem.remedy}".strip("; "))
     first: dict[str, Coverage] = {}
     out = []
     for c in ordered:

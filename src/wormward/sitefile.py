@@ -29,17 +29,18 @@ _TEXTS = ("name", "time_zone")
 
 def load_site(path: Path) -> Site:
     """The site that `path` describes. Raises SiteError naming the file and the key."""
+    shown = printable(str(path))
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SiteError(f"{path}: cannot be read ({error.strerror}); check the name and your rights") from error
+        raise SiteError(f"{shown}: cannot be read ({error.strerror}); check the name and your rights") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SiteError(f"{path}: is no TOML in UTF-8 ({error})") from error
+        raise SiteError(f"{shown}: is no TOML in UTF-8 ({error}); correct it there, or save it as UTF-8") from error
     unknown = sorted(set(values) - {"site"})
     if unknown or not isinstance(values.get("site"), dict):
         what = f"unknown key {printable(unknown[0])!r}" if unknown else "the table [site] is missing"
-        raise SiteError(f"{path}: {what}; one table [site] is expected")
-    return _site(values["site"], str(path))
+        raise SiteError(f"{shown}: {what}; all keys stand below one line [site], see docs/commands.md")
+    return _site(values["site"], shown)
 
 
 def _site(table: dict[str, object], where: str) -> Site:
@@ -49,9 +50,12 @@ def _site(table: dict[str, object], where: str) -> Site:
         elif key in _TEXTS:
             fits = isinstance(value, str) and bool(value.strip())
         else:
-            raise SiteError(f"{where}: unknown key site.{printable(key)}; known are {', '.join((*_TEXTS, *_LISTS))}")
+            raise SiteError(
+                f"{where}: unknown key site.{printable(key)}; remove it, or write one of {', '.join((*_TEXTS, *_LISTS))}"
+            )
         if not fits:
-            raise SiteError(f"{where}: site.{key} must be {'a list of texts' if key in _LISTS else 'a text'}")
+            kind = "a list of texts in quotes" if key in _LISTS else "a text in quotes"
+            raise SiteError(f"{where}: site.{key} must be {kind}; correct it there")
     texts: dict[str, list[str]] = {key: [str(x) for x in value] for key in _LISTS if isinstance(value := table.get(key), list)}
     zone = table.get("time_zone")
     try:
@@ -64,7 +68,7 @@ def _site(table: dict[str, object], where: str) -> Site:
             time_zone=known_zone(str(zone)) if zone is not None else None,
         )
     except (ValueError, UsageError) as error:
-        raise SiteError(f"{where}: {error}") from error
+        raise SiteError(f"{where}: {error}; correct it there") from error
 
 
 def addresses(texts: list[str] | tuple[str, ...]) -> frozenset[str]:
@@ -74,7 +78,7 @@ def addresses(texts: list[str] | tuple[str, ...]) -> frozenset[str]:
         try:
             out.add(str(ip_address(text)))
         except ValueError as error:
-            raise UsageError(f"{printable(text)!r} is no IP address") from error
+            raise UsageError(f"{printable(text)!r} is no IP address; write one such as 10.20.0.5") from error
     return frozenset(out)
 
 
@@ -88,9 +92,10 @@ def known_zone(name: str) -> str:
 
 
 def with_options(site: Site, controllers: list[str], time_zone: str | None) -> Site:
-    """`site` with what the command line adds. Raises UsageError where that is malformed."""
-    return replace(
-        site,
-        domain_controllers=site.domain_controllers | addresses(controllers),
-        time_zone=known_zone(time_zone) if time_zone else site.time_zone,
-    )
+    """`site` with what `--dc` and `--tz` add. Raises UsageError where that is malformed."""
+    try:
+        named = addresses(controllers)
+    except UsageError as error:
+        raise UsageError(f"--dc: {error}") from error
+    zone = known_zone(time_zone) if time_zone is not None else site.time_zone
+    return replace(site, domain_controllers=site.domain_controllers | named, time_zone=zone)

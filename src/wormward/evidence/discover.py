@@ -2,25 +2,24 @@
 
 A file counts by its content, not by its name. Of a folder's files those that are no evidence are passed over (a
 README, a table of the truth, a log of another program); but one that cannot be read at all, or that its name says is
-evidence (`x.pcap`, `conn.log`) and whose content is not, is a hole that coverage shows. Links in folders are not
-followed.
+evidence (`x.pcap`, `conn.log`) and whose content is not, or that is evidence but for its first line, is a hole that
+coverage shows. What is behind a path is told by `walk`.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wormward.evidence import zeek
+from wormward.evidence import dns_csv, walk, zeek
 from wormward.evidence.blocks import text_of
 from wormward.evidence.files import EvidenceFile
 from wormward.evidence.registry import READERS, reader_of
 from wormward.model.errors import EvidenceError
 from wormward.model.reading import FileRead, ReadContext
 from wormward.model.site import Site
-from wormward.model.states import Coverage, Problem
+from wormward.model.states import Coverage, PassedOver, Problem, Skip
 from wormward.model.text import printable
 
 _PACKED = (".gz", ".xz", ".zst")
@@ -28,7 +27,7 @@ _CAPTURES = (".pcap", ".pcapng", ".cap")
 _ZEEK_NAMES = frozenset(f"{log}.log" for log in zeek.LOGS)
 _UNPACK = "unpack it and give what is in it"
 # First bytes of what people give by mistake, and what to do about it.
-_KNOWN: tuple[tuple[int, bytes, str, str], ...] = (
+KNOWN: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"PK\x03\x04", "is a zip archive", _UNPACK),
     (0, b"BZh", "is packed with bzip2", _UNPACK),
     (0, b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive", _UNPACK),
@@ -41,60 +40,29 @@ _KNOWN: tuple[tuple[int, bytes, str, str], ...] = (
 )
 
 
+OWN_MARKS = (b'"schema": "wormward.', b'<meta name="generator" content="wormward')
+"""What the reports of an earlier run begin with: they are neither evidence nor worth a word."""
+_NAMED = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """`files` to read, in the order of their names; what was `unreadable`; and what is no evidence, by name."""
+    """`files` to read, in the order of their names; what was `unreadable`; by name, what was passed over in folders."""
 
     files: tuple[EvidenceFile, ...]
     unreadable: tuple[FileRead, ...]
-    ignored: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()  # no evidence
+    links: tuple[str, ...] = ()
+    special: tuple[str, ...] = ()  # pipes, sockets, devices
+
+    @property
+    def passed_over(self) -> tuple[PassedOver, ...]:
+        """What was passed over, by reason, with the first few names."""
+        groups = ((Skip.NO_EVIDENCE, self.ignored), (Skip.LINK, self.links), (Skip.SPECIAL, self.special))
+        return tuple(PassedOver(why, len(names), names[:_NAMED]) for why, names in groups if names)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A file, the parts of its path that output may show, and how it came in."""
-
-    path: Path
-    shown: tuple[str, ...]  # last parts of the path
-    given: bool  # named by the user, not found in a folder
-    trouble: EvidenceError | None = None
-
-
-def _walk(folder: Path, shown: tuple[str, ...]) -> Iterator[_Found]:
-    """Regular files below a folder in sorted order; a folder that cannot be listed comes as trouble."""
-    try:
-        entries = sorted(os.scandir(folder), key=lambda e: e.name)
-    except OSError as error:
-        trouble = EvidenceError(f"cannot be listed ({error.strerror or error})", remedy="check that you may read this folder")
-        yield _Found(folder, shown, True, trouble)
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(folder / entry.name, (*shown, entry.name))
-        elif entry.is_file(follow_symlinks=False):
-            yield _Found(folder / entry.name, (*shown, entry.name), False)
-
-
-def _given(path: Path) -> tuple[_Found, list[_Found]]:
-    """What the user named, and what it holds if it is a folder."""
-    whole = Path(os.path.abspath(path))
-    found = _Found(whole, (whole.name or "root",), True)
-    try:
-        is_folder, is_file = whole.is_dir(), whole.is_file()
-        exists = is_folder or is_file or whole.exists()
-    except OSError as error:
-        trouble = EvidenceError(f"cannot be opened ({error.strerror or error})", remedy="check that you may read it")
-        return replace(found, trouble=trouble), []
-    if is_folder:
-        return found, list(_walk(whole, found.shown))
-    if is_file:
-        return found, [found]
-    what = "is no regular file" if exists else "is not there"
-    remedy = "copy it into a file first" if exists else "check the name"
-    return replace(found, trouble=EvidenceError(what, remedy=remedy)), []
-
-
-def _named(found: Sequence[_Found]) -> dict[Path, str]:
+def _named(found: Sequence[walk.Found]) -> dict[Path, str]:
     """A name for each path: what the user gave and what is below, with as much before it as tells equal ones apart."""
     depth = {f.path: len(f.shown) for f in found}
     while True:
@@ -120,14 +88,22 @@ def _unknown(head: bytes) -> EvidenceError:
     """Why a file is not evidence that can be read."""
     if not head:
         return EvidenceError("is empty", remedy="check whether it was copied whole")
-    for offset, magic, what, remedy in _KNOWN:
+    if any(mark in head for mark in OWN_MARKS):
+        return EvidenceError("is a report that this program wrote", remedy="give the evidence that the report names")
+    for offset, magic, what, remedy in KNOWN:
         if head[offset : offset + len(magic)] == magic:
             return EvidenceError(what, remedy=remedy)
     log = zeek.other_log(text_of(head))
     if log is not None:
         return EvidenceError(f"is Zeek's {printable(log, 40)} log, which is not used", remedy=f"used are {', '.join(zeek.LOGS)}")
     kinds = ", ".join(reader.title for reader in READERS)
-    return EvidenceError("is of no kind that is known here", remedy=f"known are: {kinds}, also packed as .gz, .xz or .zst")
+    remedy = f"known are: {kinds}, also packed as .gz, .xz or .zst"
+    return _headless(head) or zeek.untold(head) or EvidenceError("is of no kind that is known here", remedy=remedy)
+
+
+def _headless(head: bytes) -> EvidenceError | None:
+    """What is missing in a file that would be evidence if it began as it should; None for any other."""
+    return zeek.headless(head) or dns_csv.headless(head)
 
 
 def _unreadable(name: str, file_no: int, error: EvidenceError) -> FileRead:
@@ -136,8 +112,8 @@ def _unreadable(name: str, file_no: int, error: EvidenceError) -> FileRead:
     return FileRead(file_no, coverage)
 
 
-def _recognised(file: EvidenceFile, given: bool) -> EvidenceFile | EvidenceError | None:
-    """The file with its kind; why it cannot be read; or None if it is merely no evidence."""
+def _recognised(file: EvidenceFile, given: bool) -> EvidenceFile | EvidenceError | Skip | None:
+    """The file with its kind; why it cannot be read; that it is merely no evidence; or None for a report of our own."""
     try:
         head = file.head()
     except EvidenceError as error:
@@ -145,7 +121,11 @@ def _recognised(file: EvidenceFile, given: bool) -> EvidenceFile | EvidenceError
     reader = reader_of(head, file.name)
     if reader is not None:
         return replace(file, kind=reader.kind)
-    return _unknown(head) if given or _hinted(file.name) else None
+    if given or _hinted(file.name):
+        return _unknown(head)
+    if any(mark in head for mark in OWN_MARKS):
+        return None
+    return _headless(head) or Skip.NO_EVIDENCE
 
 
 def discover(paths: Sequence[Path], site: Site | None = None, separate: bool = False) -> Discovery:
@@ -154,23 +134,21 @@ def discover(paths: Sequence[Path], site: Site | None = None, separate: bool = F
     With `separate` each file is a site of its own, named after the file. Raises nothing: trouble is in `unreadable`.
     """
     site_name = (site or Site()).name
-    roots: list[tuple[_Found, list[_Found]]] = []
-    found: dict[Path, _Found] = {}
+    roots: list[tuple[walk.Found, list[walk.Found]]] = []
+    found: dict[Path, walk.Found] = {}
     for path in paths:
-        root, files = _given(path)
+        root, files = walk.given(path)
         roots.append((root, files))
-        for file in files or [root]:
-            known = found.get(file.path)
-            found[file.path] = replace(file, given=file.given or (known is not None and known.given))
+        found.update({file.path: file for file in files if file.given or file.path not in found})
     names = _named([*found.values(), *(root for root, _ in roots)])
     files_out: list[EvidenceFile] = []
     unreadable: list[FileRead] = []
-    ignored: list[str] = []
+    passed: dict[Skip, list[str]] = {why: [] for why in Skip}
     used: set[Path] = set()
     for number, file in enumerate(sorted(found.values(), key=lambda f: (names[f.path], str(f.path)))):
         name = names[file.path]
-        result: EvidenceFile | EvidenceError | None = file.trouble
-        if file.trouble is None and file.path.is_file():
+        result: EvidenceFile | EvidenceError | Skip | None = file.trouble or file.skip
+        if result is None:
             evidence = EvidenceFile(file.path, name, number, name if separate else site_name, _size(file.path))
             result = _recognised(evidence, file.given)
         if isinstance(result, EvidenceFile):
@@ -179,13 +157,26 @@ def discover(paths: Sequence[Path], site: Site | None = None, separate: bool = F
         elif isinstance(result, EvidenceError):
             unreadable.append(_unreadable(name, number, result))
             used.add(file.path)
-        elif file.path.is_file():
-            ignored.append(name)
+        elif result is not None:
+            passed[result].append(name)
     for count, (root, files) in enumerate(roots):
-        if root.trouble is None and not any(file.path in used for file in files):
-            error = EvidenceError("holds no evidence", remedy="give captures, Zeek logs or DNS query logs, or a folder with some")
+        if not any(file.path in used for file in files):
+            error = EvidenceError("holds no evidence", remedy=_wanted(files))
             unreadable.append(_unreadable(names[root.path] + "/", len(found) + count, error))
-    return Discovery(tuple(files_out), tuple(unreadable), tuple(ignored))
+    return Discovery(
+        tuple(files_out),
+        tuple(unreadable),
+        ignored=tuple(passed[Skip.NO_EVIDENCE]),
+        links=tuple(passed[Skip.LINK]),
+        special=tuple(passed[Skip.SPECIAL]),
+    )
+
+
+def _wanted(files: Sequence[walk.Found]) -> str:
+    """What to give instead of a folder that holds no evidence."""
+    if any(file.skip is Skip.LINK for file in files):
+        return "links in folders are not followed: give what they lead to"
+    return "give captures, Zeek logs or DNS query logs, or a folder with some"
 
 
 def _size(path: Path) -> int:
@@ -195,10 +186,10 @@ def _size(path: Path) -> int:
         return 0
 
 
-def read_all(files: Sequence[EvidenceFile], context: ReadContext, jobs: int = 1) -> list[FileRead]:  # noqa: ARG001
+def read_all(files: Sequence[EvidenceFile], context: ReadContext) -> list[FileRead]:
     """Read all files into the tables of `context.sink`; what each gave, in the order of `files`.
 
-    Text readers use two threads a file whatever `jobs` says; the rows are the same for any number. Raises
+    One file after the other; readers use two threads a file, and the rows are the same for any number. Raises
     WorkspaceError if rows cannot be stored, else nothing: trouble is in each file's coverage.
     """
     done: dict[int, FileRead] = {}

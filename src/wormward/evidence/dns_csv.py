@@ -41,6 +41,8 @@ _ROWS = 1 << 15
 _NOTED = 3
 _CODES = frozenset(RCODES.values()) | {"NXRRSET", "TIMEOUT", "NODATA"}
 _ITEMS = re.compile(r"[\s,;|]+")
+_TIME_LIKE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
+_NAME_LIKE = re.compile(r"[^\s\[\](){}<>/@:]{1,253}\.[A-Za-z][A-Za-z0-9-]+\.?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,32 @@ def _first_line(head: bytes) -> bytes:
 def recognise(head: bytes, name: str) -> bool:  # noqa: ARG001 - names are not asked
     """True if the first line names the columns that we need."""
     return header_of(_first_line(head)) is not None
+
+
+def headless(head: bytes) -> EvidenceError | None:
+    """That a file is a list of lookups but for its first line, and what that should be; None if it is something else."""
+    for number, line in enumerate(text_of(head).split(b"\n")[:2], 1):
+        wanted = _fitting_header(line.decode("utf-8", "replace").rstrip("\r"))
+        if wanted is not None:
+            what = "looks like a list of lookups, but its first line does not name the columns time, client and name"
+            remedy = f"put this line before its first: {wanted}" if number == 1 else f"let its first line be: {wanted}"
+            return EvidenceError(what, place="line 1", remedy=remedy)
+    return None
+
+
+def _fitting_header(line: str) -> str | None:
+    """The header under which a line would be a lookup; None if it holds no time, address and name."""
+    for separator in map(chr, _SEPARATORS):
+        names: dict[int, str] = {}
+        fields = [field.strip(" \"'") for field in line.split(separator)]
+        for place, field_ in enumerate(fields):
+            kind = "time" if _TIME_LIKE.match(field_) else "client" if values.address(field_.encode()) else None
+            kind = kind or ("name" if _NAME_LIKE.fullmatch(field_) else None)
+            if kind is not None and kind not in names.values():
+                names[place] = kind
+        if len(names) == len(_NEEDED):
+            return separator.join(names.get(place, "other") for place in range(len(fields)))
+    return None
 
 
 def _answer(text: str) -> tuple[str | None, list[str] | None]:

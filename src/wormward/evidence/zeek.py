@@ -48,10 +48,13 @@ _NOTED = 3
 
 _HEADER = re.compile(rb"^\s*#separator (\S+)[\r\n]")
 _KEY = re.compile(rb'"([A-Za-z0-9_.]{1,40})"\s*:')
+_DIRECTIVE = re.compile(rb"^#(?:fields|types|path)\t", re.MULTILINE)
+_ROW = re.compile(rb"\d{9,10}\.\d{1,6}\tC[A-Za-z0-9]{8,24}\t[0-9A-Fa-f.:]{3,45}\t")
 _JSON_PATH = re.compile(rb'"_path"\s*:\s*"([a-z0-9_]{1,40})"')
 # Keys of which a log's objects have some that no other log has; the first that fits counts.
 _TELLING: tuple[tuple[str, frozenset[str]], ...] = (
     ("conn", frozenset({"conn_state"})),
+    ("sip", frozenset({"request_path"})),
     ("http", frozenset({"trans_depth", "method", "uri"})),
     ("dns", frozenset({"query", "qclass"})),
     ("dns", frozenset({"trans_id", "rejected"})),
@@ -62,6 +65,10 @@ _TELLING: tuple[tuple[str, frozenset[str]], ...] = (
     ("ntlm", frozenset({"domainname"})),
     ("ntlm", frozenset({"server_nb_computer_name"})),
     ("ntlm", frozenset({"server_dns_computer_name"})),
+    # What logs have that a collector thinned out; other logs of Zeek have these keys only beside some of the above.
+    ("dns", frozenset({"query"})),
+    ("http", frozenset({"method", "uri"})),
+    ("smb_mapping", frozenset({"path", "service"})),
 )
 
 
@@ -79,7 +86,7 @@ def _json_log(text: bytes) -> str | None:
     if not text.lstrip().startswith(b"{"):
         return None
     keys = {key.decode() for key in _KEY.findall(text)}
-    if "ts" not in keys or not keys & {"uid", "uids"}:
+    if "ts" not in keys or not keys & {"uid", "uids", "id.orig_h", "id_orig_h"}:
         return None
     path = _JSON_PATH.search(text)
     if path:
@@ -103,6 +110,30 @@ def other_log(text: bytes) -> str | None:
     """The name of a Zeek log that we do not use; None if this is none."""
     log = log_of(text)
     return log if log and log not in LOGS else None
+
+
+def headless(head: bytes) -> EvidenceError | None:
+    """That a file is one of Zeek's logs but for what tells which one, and what is missing; None if it is something else."""
+    text = text_of(head)
+    if _tsv_log(text) == "":
+        remedy = "put a line of #path, a tab and the log's name below #separator, or give the log as Zeek wrote it"
+        return EvidenceError("is a Zeek log whose first lines do not say which log (#path is missing)", remedy=remedy)
+    if _DIRECTIVE.search(text) and not _HEADER.match(text):
+        remedy = r"let its first line be: #separator \x09"
+        return EvidenceError("looks like a Zeek log without its first line", place="line 1", remedy=remedy)
+    if _ROW.match(text):
+        remedy = "put Zeek's own first lines before it, #separator to #types: another file of the same log has them"
+        return EvidenceError("looks like a Zeek log without the lines that name its columns", place="line 1", remedy=remedy)
+    return None
+
+
+def untold(head: bytes) -> EvidenceError | None:
+    """That a file is one of Zeek's logs in JSON, but which one cannot be told: most often one that is not used."""
+    if _json_log(text_of(head)) != "":
+        return None
+    what = "looks like a Zeek log in JSON, but nothing in it tells which log"
+    remedy = f'used are {", ".join(LOGS)}; if it is one of them, let each object name it, for example "_path":"dns"'
+    return EvidenceError(what, remedy=remedy)
 
 
 @dataclass(slots=True)

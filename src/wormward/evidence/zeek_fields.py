@@ -21,6 +21,7 @@ Numbers = tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]
 Flags = tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
 Items = Callable[[bytes], str | None]
 
+_MARK = "\0"  # stands in no text: those are printable
 _ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|\\)")
 
 
@@ -131,11 +132,21 @@ class TsvFields:
             return values.absent(len(self.lines))
         codes, begins, ends = self._distinct(name)
         if fix is None:
-            column = values.texts(self._buffer, codes, begins, ends, lambda raw: self._decoder.text(self._plain(raw)))
-            empty = self._empty.decode("ascii", "replace")
-            return column.fixed(lambda text: "" if text == empty else text) if empty in column.values.to_pylist() else column
+            return self._emptied(values.texts(self._buffer, codes, begins, ends, self._marked))
         raws = [bytes(self._buffer[b:e]) for b, e in zip(begins.tolist(), ends.tolist(), strict=True)]
         return values.merged(codes, pa.array([fix(self._plain(raw)) for raw in raws], pa.string()))
+
+    def _marked(self, raw: bytes) -> str:
+        """An odd text; one that merely reads like the sign for empty fields (Zeek escapes it then) gets a mark."""
+        text = self._decoder.text(self._plain(raw))
+        return f"{_MARK}{text}" if text == self._empty.decode("ascii", "replace") else text
+
+    def _emptied(self, column: Column) -> Column:
+        """A column whose sign for empty fields is nothing, and whose marks are gone."""
+        empty = self._empty.decode("ascii", "replace")
+        if not {empty, f"{_MARK}{empty}"} & set(column.values.to_pylist()):
+            return column
+        return column.fixed(lambda text: "" if text == empty else text.removeprefix(_MARK))
 
     def number(self, name: str, scale_digits: int = 0) -> Numbers:
         """See `Fields`."""

@@ -135,8 +135,13 @@ def _payload(f: Fields, side: str, udp: Mask) -> npt.NDArray[np.int64]:
 
 
 def lookups(f: Fields, times: Times) -> Made:
-    """dns.log. Rows without a name (an answer whose question was not seen) say nothing and are left out."""
-    columns, good = _ends(f)
+    """dns.log. Rows without a name (an answer whose question was not seen) say nothing and are left out.
+
+    A log that was thinned out may not say which server was asked.
+    """
+    client, server = f.address("id.orig_h"), f.address("id.resp_h")
+    columns = {"client": client.arrow(), "server": server.arrow()}
+    good = (client.codes >= 0) & ((server.codes >= 0) | (f.text("id.resp_h").codes < 0))
     name = f.domain("query")
     ports = _port(f, "id.resp_p")
     qtype, has_qtype = f.number("qtype")
@@ -381,7 +386,8 @@ LOGS: dict[str, Log] = {
     for log in (
         Log("conn", _ENDS, (*_PORTS, "proto", "duration", "orig_bytes", "resp_bytes", "conn_state", "orig_pkts", "orig_ip_bytes",
                             "resp_pkts", "resp_ip_bytes", "ip_proto"), flows),
-        Log("dns", (*_ENDS, "query"), (*_PORTS, "qtype", "qtype_name", "rcode", "rcode_name", "answers"), lookups),
+        Log("dns", ("id.orig_h", "query"), ("id.resp_h", *_PORTS, "qtype", "qtype_name", "rcode", "rcode_name", "answers"),
+            lookups),
         Log("http", (*_ENDS, "method", "uri"), (*_PORTS, "host", "user_agent", "client_header_names", "proxied", "status_code",
                                                 "response_body_len", "resp_mime_types"), requests),
         Log("smb_mapping", (*_ENDS, "path"), (*_PORTS, "share_type"), shares),

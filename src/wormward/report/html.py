@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from wormward import __version__
 from wormward.model.findings import Cite, Finding
 from wormward.model.pack import ThreatPack, Weight
-from wormward.model.states import Assessment, Coverage, Infection
+from wormward.model.states import Assessment, Coverage, Infection, PatientZero
 from wormward.report import drawing, labels
 from wormward.report.i18n import ENGLISH, Language
 from wormward.report.words import harmless, minute
@@ -28,6 +28,8 @@ MOST_FINDINGS = 1000
 """So many findings are written out; the JSON form has all."""
 MOST_SOURCES = 400
 """So many sources are listed, those with problems first among them; the JSON form has all."""
+MOST_SITES = 20
+"""So many sites' first hosts are named in the summary; the JSON form has all."""
 MOST_PLACES = 6
 """So many places of one file are named and put into a command."""
 _UNPACK = {".gz": "zcat", ".xz": "xzcat", ".zst": "zstdcat"}
@@ -94,20 +96,31 @@ def _hosts(assessment: Assessment) -> dict[str, Any]:
         "silent": [h for h in assessment.hosts if labels.is_silent(h)],
         "count": {verdict.value: assessment.count(verdict) for verdict in Infection},
         "letters": ", ".join(f"{letter}: {number}" for letter, number in sorted(letters.items())),
-        "several_sites": len({h.site for h in assessment.hosts}) > 1,
+        "several_sites": labels.several_sites(assessment),
     }
 
 
+@dataclass(frozen=True, slots=True)
+class First:
+    """Who may have been the first of one site: all with at least half the best claim."""
+
+    site: str
+    hosts: tuple[PatientZero, ...]
+    names: str
+    outsider: str  # who infected the first of them, if that is known
+
+
 def _first(assessment: Assessment) -> dict[str, Any]:
-    """Who may have been the first: all with at least half the best claim, each with the outsider that infected it."""
-    candidates = assessment.patient_zero
+    """Who may have been the first, site by site, with the outsider that infected it."""
     hosts = {(h.site, h.address): h for h in assessment.hosts}
-    zeros = []
-    for zero in (c for c in candidates if 2 * c.likelihood >= candidates[0].likelihood):
-        host = hosts[zero.site, zero.address]
-        zeros.append((zero, host.infected_by[0].start if host.infected_by else ""))
-    names = ", ".join(zero.address for zero, _ in zeros[:5])
-    return {"zeros": zeros, "zero_names": names if len(zeros) <= 5 else f"{names}, …"}
+    firsts = []
+    for site, candidates in labels.candidates(assessment).items():
+        likely = tuple(c for c in candidates if 2 * c.likelihood >= candidates[0].likelihood)
+        names = ", ".join(zero.address for zero in likely[:5]) + (", …" if len(likely) > 5 else "")
+        host = hosts[site, likely[0].address]
+        firsts.append(First(site, likely, names, host.infected_by[0].start if host.infected_by else ""))
+    shown = [zero for site in labels.candidates(assessment).values() for zero in site[:5]][: 5 * MOST_SITES]
+    return {"firsts": firsts[:MOST_SITES], "firsts_left_out": len(firsts[MOST_SITES:]), "shown_candidates": shown}
 
 
 def _evidence(assessment: Assessment) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Fields may be added within /1, none changes its meaning. Same assessment, same b
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wormward import __version__
@@ -41,7 +41,8 @@ def as_dict(assessment: Assessment) -> dict[str, Any]:
             "since": stamp(assessment.since),
             "until": stamp(assessment.until),
         },
-        "notes": list(assessment.notes),
+        "notes": [*assessment.notes, *(fill(r.sentence, r.fields) for r in assessment.remarks)],
+        "passed_over": [{"why": p.why.value, "count": p.count, "names": list(p.names)} for p in assessment.passed_over],
     }
 
 
@@ -137,6 +138,7 @@ def _cite(cite: Cite) -> dict[str, Any]:
 
 
 def _graph(assessment: Assessment) -> dict[str, Any]:
+    sites = {f.id: f.site for f in assessment.findings}  # an edge joins two hosts of the site of what shows it
     nodes = [h for h in assessment.hosts if h.verdict in (Infection.INFECTED, Infection.SUSPECTED)]
     return {
         "nodes": [
@@ -149,12 +151,12 @@ def _graph(assessment: Assessment) -> dict[str, Any]:
             }
             for h in nodes
         ],
-        "edges": [_edge(e) for e in assessment.edges],
+        "edges": [_edge(e, sites) for e in assessment.edges],
         "patient_zero": [_first(p) for p in assessment.patient_zero],
     }
 
 
-def _edge(edge: Edge) -> dict[str, Any]:
+def _edge(edge: Edge, sites: Mapping[str, str]) -> dict[str, Any]:
     return {
         "from": edge.start,
         "to": edge.end,
@@ -162,6 +164,7 @@ def _edge(edge: Edge) -> dict[str, Any]:
         "way": edge.way.value,
         "likelihood": edge.likelihood,
         "findings": list(edge.findings),
+        "site": next((sites[i] for i in edge.findings if i in sites), ""),
     }
 
 
@@ -189,4 +192,5 @@ def _coverage(source: Coverage) -> dict[str, Any]:
         "blind": list(source.blind),
         "duplicate_of": source.duplicate_of,
         "group": source.group,
+        "notes": list(source.notes),
     }

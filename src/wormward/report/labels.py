@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from wormward.model.findings import Kind
-from wormward.model.states import Assessment, Coverage, Host, Infection, Way, Why
+from wormward.model.states import Assessment, Coverage, Host, Infection, PatientZero, Skip, Way, Why
 from wormward.model.text import N_
 from wormward.report.i18n import Language
 
@@ -52,6 +52,21 @@ ROLES = {
     "resolver": N_("resolver"),
     "scanner": N_("known scanner"),
     "outside": N_("outside the site"),
+}
+
+SKIPPED = {
+    Skip.NO_EVIDENCE: (
+        N_("{number} file in folders is of no kind that is read and was passed over: {names}."),
+        N_("{number} files in folders are of no kind that is read and were passed over: {names}."),
+    ),
+    Skip.LINK: (
+        N_("{number} link in folders was not followed (give what it leads to as a path of its own): {names}."),
+        N_("{number} links in folders were not followed (give what they lead to as paths of their own): {names}."),
+    ),
+    Skip.SPECIAL: (
+        N_("{number} pipe, socket or device in folders was not read: {names}."),
+        N_("{number} pipes, sockets or devices in folders were not read: {names}."),
+    ),
 }
 
 _RANK = {verdict: rank for rank, verdict in enumerate(VERDICTS)}
@@ -113,3 +128,24 @@ def problems(coverage: Iterable[Coverage], language: Language) -> list[str]:
             out.append(language.say("{source}{place}: {what}{remedy}", source=source.source, place=place,
                                     what=language(problem.what), remedy=remedy))  # fmt: skip
     return out
+
+
+def passed_over(assessment: Assessment, language: Language) -> list[str]:
+    """One sentence for each reason for which something in folders was not looked at further."""
+    return [
+        language.many(*SKIPPED[p.why], p.count, names=", ".join(p.names) + (", …" if p.count > len(p.names) else ""))
+        for p in assessment.passed_over
+    ]
+
+
+def several_sites(assessment: Assessment) -> bool:
+    """Whether an address alone does not tell which host is meant."""
+    return len({h.site for h in assessment.hosts}) > 1
+
+
+def candidates(assessment: Assessment) -> dict[str, list[PatientZero]]:
+    """Who may have been the first host of each site, likeliest first; likelihoods are those within the site."""
+    sites: dict[str, list[PatientZero]] = {}
+    for zero in assessment.patient_zero:
+        sites.setdefault(zero.site, []).append(zero)
+    return sites

@@ -20,15 +20,18 @@ from wormward.report.i18n import ENGLISH, Language
 from wormward.report.labels import (
     VERDICTS,
     blind_spots,
+    candidates,
     infector,
     is_silent,
     main_reason,
+    passed_over,
     problems,
+    several_sites,
     summary,
     variant,
     worst_first,
 )
-from wormward.report.words import harmless, minute
+from wormward.report.words import harmless, minute, shortened
 
 COLUMNS = (N_("Address"), N_("Verdict"), N_("Variant"), N_("First seen (UTC)"), N_("Infected by"), N_("Main reason"))
 COLOURS = {
@@ -42,6 +45,10 @@ COLOURS = {
 
 WORTH_NAMING = 0.05
 """Candidates for the first host below this likelihood are left to the other reports."""
+MOST_NAME = 48
+"""Characters of a device's or a site's name in the table: a hostile one would make every row as wide as itself."""
+MOST_SITES = 5
+"""So many sites' first hosts are named; the other reports have all."""
 
 
 def show(assessment: Assessment, out: TextIO, *, language: Language = ENGLISH, width: int | None = None) -> None:
@@ -61,7 +68,7 @@ def show(assessment: Assessment, out: TextIO, *, language: Language = ENGLISH, w
 
 def rows(hosts: Sequence[Host], assessment: Assessment, language: Language) -> list[tuple[str, ...]]:
     """The cells of each host, harmless; with several sites the address carries its site."""
-    several = len({h.site for h in assessment.hosts}) > 1
+    several = several_sites(assessment)
     return [
         tuple(
             harmless(cell)
@@ -80,8 +87,8 @@ def rows(hosts: Sequence[Host], assessment: Assessment, language: Language) -> l
 
 def _called(host: Host, several_sites: bool) -> str:
     """The address, the device's own name where it has one, the site where there are several."""
-    name = f" ({host.device})" if host.device != host.address else ""
-    site = f" [{host.site}]" if several_sites else ""
+    name = f" ({shortened(host.device, MOST_NAME)})" if host.device != host.address else ""
+    site = f" [{shortened(host.site, MOST_NAME)}]" if several_sites else ""
     return f"{host.address}{name}{site}"
 
 
@@ -114,14 +121,13 @@ def _below(assessment: Assessment, language: Language) -> list[str]:
             N_("{number} hosts showed nothing of it: unknown, for traffic alone never shows that a host is clean."),
             silent,
         ))  # fmt: skip
-    shown = [p for p in assessment.patient_zero if p.likelihood >= WORTH_NAMING][:3]
-    if shown:
-        first = ", ".join(f"{p.address} ({p.likelihood:.0%})" for p in shown)
-        lines.append(language.say(N_("Most likely the first: {hosts}."), hosts=first))
+    lines += _first(assessment, language)
     lines.append(_scope(assessment, language))
     if assessment.since or assessment.until:
         since, until = minute(assessment.since) or "-", minute(assessment.until) or "-"
         lines.append(language.say(N_("Only evidence from {since} to {until} UTC was looked at."), since=since, until=until))
+    lines += passed_over(assessment, language)
+    lines += [language.say(remark.sentence, remark.fields) for remark in assessment.remarks]
     unread = problems(assessment.coverage, language)
     if unread:
         lines += ["", language(N_("Could not be read:")), *(f"  {line}" for line in unread)]
@@ -132,6 +138,22 @@ def _below(assessment: Assessment, language: Language) -> list[str]:
     return [harmless(line) for line in lines]
 
 
+def _first(assessment: Assessment, language: Language) -> list[str]:
+    """Who was most likely the first, one line a site."""
+    lines = []
+    sites = candidates(assessment)
+    for site in list(sites)[:MOST_SITES]:
+        shown = [p for p in sites[site] if p.likelihood >= WORTH_NAMING][:3]
+        hosts = ", ".join(f"{p.address} ({p.likelihood:.0%})" for p in shown)
+        if shown and several_sites(assessment):
+            lines.append(
+                language.say(N_("Most likely the first of {site}: {hosts}."), site=shortened(site, MOST_NAME), hosts=hosts)
+            )
+        elif shown:
+            lines.append(language.say(N_("Most likely the first: {hosts}."), hosts=hosts))
+    return lines
+
+
 def _scope(assessment: Assessment, language: Language) -> str:
     """Which evidence and which days the answers rest on."""
     until = minute(assessment.as_of) or "-"
@@ -139,7 +161,7 @@ def _scope(assessment: Assessment, language: Language) -> str:
     if assessment.all_time:
         days = language(N_("names of every day were tried"))
     else:
-        days = language.say(N_("names of {days} days each way were tried"), days=assessment.tolerance_days)
+        days = language.say(N_("names of {days} {days|day|days} each way were tried"), days=assessment.tolerance_days)
     return language.many(
         N_("{number} source, evidence until {until} UTC, {days}."),
         N_("{number} sources, evidence until {until} UTC, {days}."),

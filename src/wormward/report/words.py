@@ -6,13 +6,13 @@ hide, reorder or forge what a reader sees is escaped here again, and nothing els
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from wormward.model.text import filled
+
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_PLACE = re.compile(r"\{(\w+)\}")
 
 
 def harmless(text: str) -> str:
@@ -28,11 +28,15 @@ def _escape(char: str) -> str:
 
 
 def fill(sentence: str, fields: Mapping[str, str | int]) -> str:
-    """`sentence` with its ``{named}`` places filled from `fields`, harmless; a place that has no field stays.
+    """`sentence` with its places filled from `fields` (see `model.text.filled`), harmless."""
+    return harmless(filled(sentence, fields))
 
-    Not `str.format`: a sentence comes from a pack, and formats can reach into objects.
-    """
-    return harmless(_PLACE.sub(lambda m: str(fields.get(m[1], m[0])), sentence))
+
+def shortened(text: str, most: int) -> str:
+    """`text`, harmless and of at most `most` characters; what is cut is its middle, for names often differ at an end."""
+    text = harmless(text)
+    half = (most - 1) // 2
+    return text if len(text) <= most else f"{text[: most - 1 - half]}…{text[-half:]}"
 
 
 def stamp(time: datetime | None) -> str | None:
