@@ -16,10 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bench.compare import Row, limit, show
+from wormward.store import SourceRow, Workspace
 from wormward.threats.conficker.algorithms import domains
 
 LINES = int(os.environ.get("WORMWARD_BENCH_LINES", "5000000"))
@@ -71,53 +72,47 @@ def assess(given: Path) -> float:
     return seconds
 
 
-def parquet(path: Path) -> None:
-    """ROWS lookups as a workspace keeps them."""
+def _coded(codes: npt.NDArray[np.int32], values: list[str]) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(values, pa.string()))
+
+
+def kept(folder: Path) -> None:
+    """ROWS lookups as a workspace that `assess --workspace` made of one query log."""
     rng = np.random.default_rng(2)
-    known = pa.array(names())
-    schema = pa.schema(
-        [
-            ("place", pa.int64()), ("site", pa.string()), ("time", pa.timestamp("us", tz="UTC")), ("client", pa.string()),
-            ("server", pa.string()), ("name", pa.string()), ("qtype", pa.string()), ("rcode", pa.string()),
-            ("answers", pa.list_(pa.string())), ("additional", pa.list_(pa.string())), ("file_no", pa.int32()),
-            ("ordinal", pa.int64()),
-        ]
-    )  # fmt: skip
-    clients = pa.array([f"10.1.1.{i}" for i in range(1, 201)] + [ILL])
+    known = names()
+    clients = [f"10.1.1.{i}" for i in range(1, 201)] + [ILL]
     begin_us = int(BEGIN.timestamp() * 1e6)
-    with pq.ParquetWriter(path, schema, compression="lz4") as out:
+    with Workspace(folder) as workspace:
         for start in range(0, ROWS, 1_000_000):
             count = min(1_000_000, ROWS - start)
             place = np.arange(start + 1, start + count + 1)
             ill = place % 10_000 == 0
-            asked = np.where(ill, NAMES + place // 10_000 % 250, rng.integers(0, NAMES, count))
-            who = np.where(ill, 200, rng.integers(0, 200, count))
-            nothing = pa.nulls(count, pa.list_(pa.string()))
-            same = pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int8)), pa.array(["bench"])).cast(pa.string())
-            a_type = pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int8)), pa.array(["A"])).cast(pa.string())
-            columns = [
-                pa.array(place), same, pa.array(begin_us + place * 7200 * 10**6 // ROWS).cast(schema.field("time").type),
-                clients.take(pa.array(who)), pa.nulls(count, pa.string()), known.take(pa.array(asked)), a_type,
-                pa.nulls(count, pa.string()), nothing, nothing, pa.array(np.zeros(count, np.int32)), pa.array(place - 1),
-            ]  # fmt: skip
-            out.write_table(pa.Table.from_arrays(columns, schema=schema))
+            asked = np.where(ill, NAMES + place // 10_000 % 250, rng.integers(0, NAMES, count)).astype(np.int32)
+            who = np.where(ill, 200, rng.integers(0, 200, count)).astype(np.int32)
+            same = np.zeros(count, np.int32)
+            columns = {
+                "place": pa.array(place), "site": _coded(same, ["bench"]),
+                "time": pa.array(begin_us + place * 7200 * 10**6 // ROWS), "client": _coded(who, clients),
+                "server": pa.nulls(count), "name": _coded(asked, known), "qtype": _coded(same, ["A"]),
+                "rcode": pa.nulls(count), "answers": pa.nulls(count), "additional": pa.nulls(count),
+            }  # fmt: skip
+            workspace.add("dns_queries", 0, columns)
+        workspace.finish([SourceRow(0, "0" * 64, "bench", "bind-querylog", "line")])
 
 
-def query(path: Path) -> float:
-    """Seconds from the Parquet part to findings: looking over it, annotating and detecting, on two threads."""
+def query(folder: Path) -> float:
+    """Seconds from the workspace's Parquet to findings: looking over it, annotating and detecting, on two threads."""
     from wormward import detect, packs  # noqa: PLC0415 - after the files are made
     from wormward.annotate import Days, annotate_all  # noqa: PLC0415
     from wormward.detect import Scope  # noqa: PLC0415
     from wormward.engine import Duck, survey  # noqa: PLC0415
-    from wormward.store import Parts  # noqa: PLC0415
 
     pack = packs.builtin_packs()[0]
-    sources = pa.table({
-        "source": pa.array([0], pa.int32()), "sha256": ["0" * 64], "name": ["bench"], "kind": ["bind-querylog"],
-        "unit": ["line"], "file_no": pa.array([0], pa.int32()),
-    })  # fmt: skip
     begin = time.perf_counter()
-    with Duck({"dns_queries": Parts((path,), None)}, sources, threads=2) as engine:
+    with (
+        Workspace.open(folder) as tables,
+        Duck({"dns_queries": tables.parts("dns_queries")}, tables.sources(), threads=2) as engine,
+    ):
         looked = survey(engine)
         assert looked.days is not None
         first, last = looked.days
@@ -140,10 +135,10 @@ def figures() -> list[Row]:
         print(f"BIND text: {LINES:,} lines, {log.stat().st_size / 1e6:.0f} MB, {seconds:.2f} s from file to finding")
         text = limit("BIND text, file to finding", ours=LINES / seconds, least=3e6, unit="lines/s")
         log.unlink()
-        part = Path(name) / "dns.parquet"
-        parquet(part)
-        query(part)
-        seconds = min(query(part) for _ in range(2))
+        folder = Path(name) / "workspace"
+        kept(folder)
+        query(folder)
+        seconds = min(query(folder) for _ in range(2))
         print(f"Parquet: {ROWS:,} rows, {seconds:.2f} s from table to finding")
         return [text, limit("DNS Parquet, table to finding", ours=ROWS / seconds, least=20e6, unit="rows/s")]
 

@@ -1,4 +1,4 @@
-"""Writes the pages that are made from code: tables, commands, detectors, the README's example (`make docs`).
+"""Writes the pages that are made from code: tables, commands, detectors, errors, the README's example (`make docs`).
 
     python docs/generate.py            write them
     python docs/generate.py --check    say which are out of date (exit 1), write nothing
@@ -8,10 +8,12 @@ What a page says stands beside the code it speaks of, once; a page is never edit
 
 from __future__ import annotations
 
+import ast
 import inspect
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,11 @@ import typer
 from wormward import sitefile
 from wormward.cli import app
 from wormward.detect import detector_table
-from wormward.model import tables
+from wormward.evidence import READERS
+from wormward.evidence.capture_state import _ONCE_A_FILE as ONCE_A_FILE
+from wormward.evidence.discover import KNOWN
+from wormward.model import errors, tables
+from wormward.model.text import filled
 
 REPO = Path(__file__).resolve().parent.parent
 
@@ -103,6 +109,96 @@ def commands_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+# --- errors ---------------------------------------------------------------------------------------------------------
+
+ENDING = ("UsageError", "NoEvidenceError", "PackError", "SiteError", "WorkspaceError")
+"""Errors that end the run; their text says what to do."""
+HOLES = ("EvidenceError", "Problem")
+"""What could not be read of one file: a row of coverage, with a remedy of its own."""
+UNSEEN = ("model/findings.py", "report/i18n.py", "store/buffer.py")
+"""Modules whose errors speak of a fault of the program."""
+BEYOND = "…"
+
+
+def said(node: ast.expr | None, assigned: list[ast.Assign]) -> str:
+    """The text of an expression as far as it stands in the code (a name: what was `assigned` last); else an ellipsis."""
+    if isinstance(node, ast.Name):
+        before = [a for a in assigned if a.targets[0].id == node.id and a.lineno < node.lineno]
+        return said(before[-1].value, []) if before else BEYOND
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "strip":
+        return said(node.func.value, assigned)
+    if isinstance(node, ast.IfExp):
+        return " / ".join(said(part, assigned) for part in (node.body, node.orelse))
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else ""
+    if isinstance(node, ast.JoinedStr):
+        text = "".join(part.value if isinstance(part, ast.Constant) else BEYOND for part in node.values)
+        return re.sub(f"(?:{BEYOND})+", BEYOND, text)
+    return BEYOND if node is not None else ""
+
+
+def raised(names: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
+    """Name, text and remedy of every error of these names that the code can make, in order of the code."""
+    package = REPO / "src" / "wormward"
+    for path in sorted(package.rglob("*.py")):
+        where = path.relative_to(package).as_posix()
+        if where in UNSEEN or where.startswith(("wire/", "threats/")):
+            continue
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            assigned = [n for n in ast.walk(function) if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name)]
+            assigned.sort(key=lambda n: n.lineno)
+            for call in ast.walk(function):
+                name = call.func.id if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) else ""
+                if name in names and call.args:
+                    remedy = next((k.value for k in call.keywords if k.arg == "remedy"), None)
+                    if name == "Problem" and len(call.args) == 3:
+                        remedy = call.args[2]
+                    yield name, said(call.args[0], assigned), said(remedy, assigned)
+
+
+def hole_rows() -> list[str]:
+    """What may be wrong with a file, and what to do about it."""
+    rows = [(what, remedy) for _, what, remedy in raised(HOLES)]
+    rows += [(what, remedy) for _, _, what, remedy in KNOWN]
+    rows += [(what, remedy) for _, what, remedy in ONCE_A_FILE]
+    rows = [(filled(what, {"number": BEYOND, "said": BEYOND}), remedy) for what, remedy in rows]
+    told = sorted({row for row in rows if len(row[0].replace(BEYOND, "").strip()) > 3})
+    return [f"| {cell(what)} | {cell(remedy) if cell(remedy).strip(BEYOND) else 'as it says'} |" for what, remedy in told]
+
+
+def errors_page() -> str:
+    """Every sentence about what went wrong, from the calls that make it."""
+    lines = [notice("the errors that src/wormward/ can raise"), "# What it says when something is wrong", ""]
+    lines += [
+        "One sentence each: which file, where in it, what to do. An ellipsis stands for what differs: a name, a number, what",
+        "the system said. Exit codes are explained in the [README](../README.md#assess-your-own-evidence).",
+        "",
+        "## A line in the report",
+        "",
+        'A file that cannot be read, or not in full, never ends the run. It stands under "Could not be read" and in `coverage`,',
+        "the rest is assessed, and the exit code is 3 if nothing is found.",
+        "",
+        "| it says | what to do |",
+        "| --- | --- |",
+        *hole_rows(),
+        "",
+        "## The run ends (exit 2)",
+        "",
+        "Wrong usage is told before any work. Nothing is left half-written: a report is whole or not there, and a workspace",
+        "that was there stays as it was.",
+        "",
+    ]
+    for name in ENDING:
+        told = sorted({text for found, text, _ in raised((name,)) if len(text.replace(BEYOND, "").strip()) > 3})
+        lines += [f"**{name}**: {cell(getattr(errors, name).__doc__)}", "", *(f"- {text}" for text in told), ""]
+    lines += ["## No error: what a kind of source cannot show", ""]
+    for reader in READERS:
+        lines += [f"{reader.title}:", "", *(f"- {sentence}" for sentence in reader.blind), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
 # --- README ---------------------------------------------------------------------------------------------------------
 
 BEGIN, END = "<!-- Made by `make docs` from the example; do not edit. -->\n", "<!-- end of what is made -->"
@@ -130,6 +226,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/tables.md": tables_page,
     "docs/commands.md": commands_page,
     "docs/detectors.md": detector_table,
+    "docs/errors.md": errors_page,
     "README.md": readme,
 }
 

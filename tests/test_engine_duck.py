@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,6 +15,7 @@ from wormward.engine import Duck, infer_domain_controllers, survey
 from wormward.model.errors import WorkspaceError
 from wormward.model.site import Site
 from wormward.model.tables import ANNOTATIONS, BY_NAME, CUTS, FACTS
+from wormward.store import SourceRow, Workspace
 
 T0 = make.NOON
 QUERIES = [make.lookup(T0 + 0.75 * i, make.BAD, f"n{i}.example", file=i % 2) for i in range(6)]
@@ -154,3 +156,27 @@ def test_without_private_addresses_everybody_is_of_the_site() -> None:
         assert [h.address for h in survey(duck).hosts(Site())] == ["198.51.100.1", "203.0.113.5"]
     with play.open_duck({"dns_queries": [*rows, make.lookup(T0, "10.0.0.1", "a.example", server="198.51.100.1")]}) as duck:
         assert [h.address for h in survey(duck).hosts(Site())] == ["10.0.0.1"]
+
+
+def test_distinct_values_are_those_that_a_query_finds(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    with Workspace(tmp_path / "ws", memory_bytes=300_000) as workspace:
+        for start in range(0, 60_000, 6000):
+            names = [f"host{n}.example" if n else None for n in rng.integers(0, start + 10, 6000).tolist()]
+            nothing = {name: pa.nulls(6000) for name in workspace.schema("dns_queries").names[:-2]}
+            times = pa.array(np.arange(start, start + 6000))
+            workspace.add("dns_queries", 0, {**nothing, "place": times, "time": times, "name": pa.array(names, pa.string())})
+        workspace.finish([SourceRow(0, "0" * 64, "a", "bind-querylog", "line")])
+        parts = workspace.parts("dns_queries")
+        # One part with a dictionary for each group of rows, and one with the same for all.
+        coded = pa.concat_tables([pq.read_table(p, read_dictionary=["name"]) for p in parts.parquet]).unify_dictionaries()
+        pq.write_table(coded, tmp_path / "same.parquet", row_group_size=7000)
+        several = play.Parts(coded.slice(0, 10), [*parts.parquet, tmp_path / "same.parquet"])
+        for given in (parts, several):
+            with Duck({"dns_queries": given}, workspace.sources()) as duck:
+                found = duck.values("dns_queries", "name")
+                asked = duck.arrow(duck.tables()["dns_queries"].select("name").distinct())
+                assert found is not None
+                assert sorted(found["name"].to_pylist()) == sorted(v for v in asked["name"].to_pylist() if v)
+        with Duck({"dns_queries": parts}, workspace.sources(), until=datetime(2026, 1, 1, tzinfo=UTC)) as duck:
+            assert duck.values("dns_queries", "name") is None

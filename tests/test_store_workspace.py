@@ -24,6 +24,7 @@ from wormward.model.errors import WorkspaceError
 from wormward.model.tables import BY_NAME, FACTS, Table
 from wormward.store import SourceRow, Workspace
 from wormward.store.buffer import TableBuffer, stored_schema
+from wormward.model.lexicon import Lexicon
 
 BINDINGS = BY_NAME["bindings"]
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -60,6 +61,14 @@ def rows(workspace: Workspace, table: str = "bindings") -> list[dict[str, Any]]:
     return sorted((row for t in tables for row in t.to_pylist()), key=lambda r: (r["file_no"], r["ordinal"]))
 
 
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary folders are made."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    return tmp_path
+
+
 def source(file_no: int, sha256: str = "", name: str = "") -> SourceRow:
     return SourceRow(file_no, sha256 or f"{file_no:064x}", name or f"f{file_no}", "pcap", "frame")
 
@@ -74,7 +83,7 @@ def expected(file_no: int, values: dict[str, Any], ordinal: int = 0) -> list[dic
 
 
 @pytest.mark.parametrize("bound", [1, 30_000, 1 << 30])
-def test_rows_of_any_form_come_back_in_order(bound: int) -> None:
+def test_rows_of_any_form_come_back_in_order(bound: int, temporary: Path) -> None:
     batches = [
         (0, columns(3)),
         (1, columns(700)),
@@ -89,7 +98,7 @@ def test_rows_of_any_form_come_back_in_order(bound: int) -> None:
         workspace.finish([source(0), source(1)])
         wanted = [row for file_no, values in batches for row in expected(file_no, values, min(values["place"], default=0))]
         assert rows(workspace) == sorted(wanted, key=lambda r: (r["file_no"], r["ordinal"]))
-        assert bool(workspace.parts("bindings").parquet) == (bound < 1 << 30)
+        assert bool(list(temporary.rglob("part-*"))) == (bound < 1 << 30)
         assert workspace.parts("flows") == type(workspace.parts("flows"))((), None)
 
 
@@ -115,12 +124,12 @@ def test_every_table_takes_nulls_and_values(table: Table) -> None:
         assert set(found[3].values()) == {None, 3}
 
 
-def test_thousands_of_small_files_make_few_parts() -> None:
+def test_thousands_of_small_files_make_few_parts(temporary: Path) -> None:
     with Workspace(memory_bytes=1 << 20) as workspace:
         for file_no in range(8000):
             workspace.add("bindings", file_no, columns(2))
         workspace.finish([source(n) for n in range(8000)])
-        assert len(workspace.parts("bindings").parquet) < 10
+        assert 0 < len(list(temporary.rglob("part-*"))) < 10
         assert len(rows(workspace)) == 16_000
 
 
@@ -176,16 +185,36 @@ def test_it_takes_rows_from_several_threads() -> None:
         ]
 
 
-def test_temporary_parts_are_gone_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", None)
+def test_temporary_parts_are_gone_afterwards(temporary: Path) -> None:
     with pytest.raises(ZeroDivisionError), Workspace(memory_bytes=1) as workspace:
         workspace.add("bindings", 0, columns(9))
-        (part,) = workspace.parts("bindings").parquet
-        assert part.is_relative_to(tmp_path)
+        (part,) = temporary.rglob("part-*")
         assert stat.S_IMODE(part.stat().st_mode) == 0o600
         raise ZeroDivisionError
-    assert list(tmp_path.iterdir()) == []
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_text_has_one_number_whatever_chunk_it_comes_in() -> None:
+    lexicon = Lexicon(bytes(range(16)))
+    rng = np.random.default_rng(5)
+    known: dict[str, int] = {}
+    for size in (1, 0, 3000, 40_000, 7):
+        values = ["x" * (n % 20) + f"é{n}" if n % 3 else "" for n in rng.integers(0, 9000, size).tolist()]
+        numbers = lexicon.numbers(pa.array(["left out", *values], pa.string()).slice(1)).tolist()
+        assert numbers == [known.setdefault(value, len(known)) for value in values]
+        assert lexicon.texts().to_pylist() == list(known)
+    assert len(lexicon) == len(known)
+
+
+def test_a_part_keeps_only_the_texts_of_its_rows() -> None:
+    buffer = TableBuffer(BINDINGS)
+    buffer.add(0, arrow(columns(700)))
+    buffer.add(0, arrow(columns(3, 700)))
+    few = buffer.take().slice(700).to_pylist()
+    assert [row["ordinal"] for row in few] == [700, 701, 702]
+    buffer.add(0, arrow(columns(3, 703)))
+    for column in buffer.take().column("address").chunks:
+        assert len(column.dictionary) <= 3
 
 
 # -- a workspace that is kept ------------------------------------------------------------------------------------------

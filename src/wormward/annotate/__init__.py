@@ -38,7 +38,8 @@ def annotate_all(engine: Engine, pack: ThreatPack, days: Days) -> None:
         if keys is None:
             made = {name: BY_NAME[name].schema.empty_table() for name in annotator.makes}
         else:
-            made = dict(annotator.annotate(engine.arrow(keys), pack, days))
+            known = None if annotator.column is None else engine.values(annotator.fact, annotator.column)
+            made = dict(annotator.annotate(engine.arrow(keys) if known is None else known, pack, days))
         for name in annotator.makes:
             engine.add(name, made[name])
     if NAME_DAYS.fact not in empty:

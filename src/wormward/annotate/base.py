@@ -47,6 +47,10 @@ class Engine(Protocol):
         """The rows of an expression, in any order."""
         ...
 
+    def values(self, table: str, column: str) -> pa.Table | None:
+        """The distinct values of one column, or more than these, where that is faster to have; else None."""
+        ...
+
     def add(self, name: str, rows: pa.Table) -> None:
         """Register a side table, replacing the one of that name."""
         ...
@@ -58,7 +62,11 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Annotator:
-    """One annotator. `version` rises when the same keys would give other columns; `fact` is the table of its keys."""
+    """One annotator. `version` rises when the same keys would give other columns; `fact` is the table of its keys.
+
+    `column` is the one column that the keys are the distinct values of, None where they are more than that. Then it may
+    be given values that no row has: side tables are joined, and what joins nothing says nothing.
+    """
 
     name: str
     version: int
@@ -66,6 +74,7 @@ class Annotator:
     makes: tuple[str, ...]
     keys: Callable[[Tables, ThreatPack], Any | None]
     annotate: Callable[[pa.Table, ThreatPack, Days], Mapping[str, pa.Table]]
+    column: str | None = None
 
 
 def side_table(name: str, columns: Mapping[str, Any]) -> pa.Table:

@@ -93,4 +93,5 @@ def _found(candidates: Sequence[str], variant: Variant, first: int, last: int) -
     return pa.table([columns[f.name].cast(f.type) for f in schema], schema=schema)
 
 
-NAME_DAYS = Annotator("name_days", VERSION, "dns_queries", ("name_days", "name_shapes", "telling_names"), keys, annotate)
+_MADE = ("name_days", "name_shapes", "telling_names")
+NAME_DAYS = Annotator("name_days", VERSION, "dns_queries", _MADE, keys, annotate, column="name")

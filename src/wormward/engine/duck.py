@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from wormward.model.errors import WorkspaceError
 from wormward.model.findings import Cite
@@ -25,6 +26,8 @@ from wormward.model.tables import ANNOTATIONS, CUTS, FACTS, ROW_BITS, Table
 SECOND = "second"
 """Name of the column that the engine adds to every fact table."""
 _STORE_COLUMNS = ("file_no", "ordinal")
+_ROW_ID = f"((s.source::BIGINT << {ROW_BITS}) | p.ordinal)"
+_FEW = 1000  # numbers that a query may name one by one
 
 
 class PartsLike(Protocol):
@@ -38,6 +41,11 @@ class PartsLike(Protocol):
     @property
     def memory(self) -> pa.Table | None:
         """Rows that were few enough to stay in memory, same columns; None where there are none."""
+        ...
+
+    @property
+    def askers(self) -> pa.Table | None:
+        """Of lookups: first and last time and number of all rows per site, client, server, file_no and answered; or None."""
         ...
 
 
@@ -84,6 +92,8 @@ class Duck:
         self._sources = sources.sort_by("source")
         self._connection.register("_sources", self._sources.select(["file_no", "source"]))
         self._between = _between(since, until)
+        self._parts = dict(parts)
+        self._origins: dict[str, str] = {}  # rows of all parts of a table, as they are kept
         self._filled: set[str] = set()
         for table in FACTS:
             self._show(table, parts.get(table.name))
@@ -120,12 +130,13 @@ class Duck:
             self._connection.register(table.name, _with_second(table).empty_table())
             return
         self._filled.add(table.name)
+        self._origins[table.name] = " UNION ALL ".join(origins)
         columns = ", ".join(f"p.{name}" for name in names)
         # S608: every part of this text is a name from model.tables or quoted above.
         view = (
-            f"CREATE VIEW {table.name} AS SELECT (s.source::BIGINT << {ROW_BITS}) | p.ordinal AS row_id, s.source, {columns}, "  # noqa: S608
+            f"CREATE VIEW {table.name} AS SELECT {_ROW_ID} AS row_id, s.source, {columns}, "  # noqa: S608
             f"epoch_us(p.time) // 1000000 AS {SECOND} "
-            f"FROM ({' UNION ALL '.join(origins)}) p JOIN _sources s USING (file_no){self._between}"
+            f"FROM ({self._origins[table.name]}) p JOIN _sources s USING (file_no){self._between}"
         )
         with _one_sentence():
             self._connection.execute(view)
@@ -171,6 +182,36 @@ class Duck:
         rows = self._query(self._sql(expression))
         return rows.cast(expression.schema().to_pyarrow())  # DuckDB sums integers into 128 bits
 
+    def values(self, table: str, column: str) -> pa.Table | None:
+        """The distinct values of one text column, null left out, and perhaps some that no row has any more.
+
+        They are read off the dictionaries that the rows are kept with, many times faster than looking at the rows. None
+        where there are none, or where dictionaries do not tell (which rows lie between two times): ask with a query.
+        """
+        parts = self._parts.get(table)
+        if parts is None or self._between:
+            return None
+        try:
+            known = pa.chunked_array(list(_dictionaries(parts, column)), pa.string()).unique()
+        except (OSError, pa.ArrowException) as error:
+            raise WorkspaceError(f"the workspace cannot be read ({error}); see that its files are whole") from error
+        return pa.table({column: known.drop_null()})
+
+    def askers(self) -> pa.Table | None:
+        """First and last lookup per site, client, server, source and whether it was answered, as the parts note it.
+
+        None where they do not, or where lookups between two times are asked for: ask with a query.
+        """
+        parts = self._parts.get("dns_queries")
+        noted = None if parts is None or self._between else parts.askers
+        if noted is None:
+            return None
+        self._connection.register("_askers", noted)
+        return self._query(
+            "SELECT a.site, a.client, a.server, s.source, a.answered, min(a.first_seen) AS first_seen, "
+            "max(a.last_seen) AS last_seen FROM _askers a JOIN _sources s USING (file_no) GROUP BY ALL"
+        )
+
     def fetch(self, expression: Any) -> list[dict[str, Any]]:
         """Like `arrow`, as Python values; times are aware (UTC)."""
         rows: list[dict[str, Any]] = self.arrow(expression).to_pylist()
@@ -180,6 +221,8 @@ class Duck:
     def _sql(expression: Any) -> str:
         import ibis  # noqa: PLC0415 - see tables()
 
+        # To make one SELECT of several is the engine's work as well, and it does it in no time.
+        ibis.options.sql.fuse_selects = False
         return str(ibis.to_sql(expression, dialect="duckdb", pretty=False))
 
     def _query(self, sql: str) -> pa.Table:
@@ -191,10 +234,29 @@ class Duck:
         times = [self._query(f"SELECT max(time) AS last FROM {t.name}").to_pylist() for t in FACTS if t.name in self._filled]  # noqa: S608
         return max((rows[0]["last"].astimezone(UTC) for rows in times if rows[0]["last"]), default=None)
 
+    def distinct(self, table: str, column: str) -> list[Any]:
+        """The values of one column of one fact table, each once, in no order; none for none."""
+        if table not in self._filled:
+            return []
+        rows = self._query(f"SELECT DISTINCT {column} AS value FROM {table} WHERE {column} IS NOT NULL")  # noqa: S608 - as above
+        return rows.column("value").to_pylist()  # type: ignore[no-any-return]
+
+    def kinds(self) -> dict[int, str]:
+        """What each source was recognised as, e.g. `pcap`."""
+        return {r["source"]: r["kind"] for r in self._sources.select(["source", "kind"]).to_pylist()}
+
     def cites(self, table: str, rows: Sequence[int]) -> dict[int, Cite]:
         """Where these rows of one fact table come from, by row id."""
         self._connection.register("_cited", pa.table({"row_id": pa.array(rows, pa.int64())}))
-        places = self._query(f"SELECT t.row_id, t.source, t.place FROM {table} t JOIN _cited USING (row_id)")  # noqa: S608
+        ordinals = sorted({row & ((1 << ROW_BITS) - 1) for row in rows})
+        # Said of the kept column: groups of rows that hold none of them are then passed over.
+        some = f"ordinal BETWEEN {ordinals[0]} AND {ordinals[-1]}" if ordinals else "false"
+        if len(ordinals) <= _FEW:
+            some = f"ordinal IN ({', '.join(map(str, ordinals)) or 'NULL'})"
+        places = self._query(
+            f"SELECT c.row_id, s.source, p.place FROM ({self._origins[table]}) p JOIN _sources s USING (file_no) "  # noqa: S608
+            f"JOIN _cited c ON c.row_id = {_ROW_ID} WHERE {some}"
+        )
         origin = {r["source"]: (r["sha256"], r["unit"]) for r in self._sources.to_pylist()}
         return {r["row_id"]: Cite(*origin[r["source"]], r["place"]) for r in places.to_pylist()}
 
@@ -208,6 +270,47 @@ class Duck:
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def _dictionaries(parts: PartsLike, column: str) -> Iterator[pa.Array]:
+    """The dictionaries of a text column, without what each has in common with the beginning of the one before it.
+
+    A part's texts mostly go on where those of the part before ended. Raises OSError, ArrowException.
+    """
+    before = pa.array([], pa.string())
+    for chunk in _chunks(parts, column):
+        texts = chunk.dictionary.cast(pa.string()) if pa.types.is_dictionary(chunk.type) else chunk
+        same = texts[: len(before)].equals(before)
+        if not same or len(texts) > len(before):
+            yield texts[len(before) :] if same else texts
+            before = texts
+
+
+def _chunks(parts: PartsLike, column: str) -> Iterator[pa.Array]:
+    """A text column piece by piece; groups of rows in Parquet whose dictionary is that of the group before are left out."""
+    before = b""
+    for path in parts.parquet:
+        with path.open("rb") as raw, pq.ParquetFile(path, read_dictionary=[column]) as part:
+            for group in range(part.num_row_groups):
+                page = _dictionary_page(raw, part.metadata.row_group(group), column)
+                if not page or page != before:
+                    yield from part.read_row_group(group, columns=[column], use_threads=False).column(column).chunks
+                before = page
+    if parts.memory is not None:
+        yield from parts.memory.column(column).chunks
+
+
+def _dictionary_page(raw: BinaryIO, group: Any, column: str) -> bytes:
+    """The bytes of a column's dictionary in one group of rows, as they lie in the file; empty where there is none.
+
+    The store sees to it that a group with a dictionary has no value outside of it (`store.parquet`).
+    """
+    columns = (group.column(i) for i in range(group.num_columns))
+    meta = next(c for c in columns if c.path_in_schema == column)
+    if not meta.has_dictionary_page:
+        return b""
+    raw.seek(meta.dictionary_page_offset)
+    return raw.read(max(0, meta.data_page_offset - meta.dictionary_page_offset))
 
 
 def _with_second(table: Table) -> pa.Schema:

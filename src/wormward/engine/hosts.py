@@ -38,6 +38,8 @@ _SPEAKERS: tuple[tuple[str, str, Callable[[Any], Any] | None], ...] = (
 )
 _SPOKE = ("site", "address", "first_seen", "last_seen")
 _DAY_S = 86_400
+_SHOW_ANSWERS = ("pcap", "zeek")
+"""Kinds of sources (how they begin) in which silence is seen: captures and Zeek logs. A query log may just not say it."""
 
 LDAP_PREFIX = "_ldap._tcp."
 """Names that domain members ask for to find a domain controller (RFC 2782, MS-ADTS 6.3.2.3)."""
@@ -48,14 +50,16 @@ class Survey:
     """What one look over the evidence gives.
 
     `spoke` has the columns site, address, first_seen, last_seen, one row per site and address. `answering` are the
-    sources that show answers to lookups: only there is a missing one a failure. `spans` are the intervals of days
-    (first and last, since 1970 UTC) outside of which nothing was looked up, in order and apart.
+    sources that show answers to lookups, or would: only there is a missing one a failure. `spans` are the intervals of days
+    (first and last, since 1970 UTC) outside of which nothing was looked up, in order and apart. `ports` are the server
+    ports of all flows.
     """
 
     spoke: pa.Table
     resolvers: frozenset[str]
     answering: frozenset[int]
     spans: tuple[tuple[int, int], ...] = ()
+    ports: frozenset[int] = frozenset()
 
     @property
     def days(self) -> tuple[int, int] | None:
@@ -87,17 +91,20 @@ def survey(duck: Duck) -> Survey:
     """Look over all fact tables of `duck`. Raises WorkspaceError if they cannot be queried."""
     tables, empty = duck.tables(), duck.empty()
     shown = [duck.arrow(expression) for expression in _speakers(tables, empty)]
-    lookups = None if "dns_queries" in empty else duck.arrow(_lookups(tables["dns_queries"]))
+    ports = frozenset(duck.distinct("flows", "server_port"))
+    lookups = None if "dns_queries" in empty else _looked_up(duck, _lookups(tables["dns_queries"]))
     if lookups is None:
-        return Survey(_united(shown), frozenset(), frozenset())
+        return Survey(_united(shown), frozenset(), frozenset(), ports=ports)
     answered = lookups.filter(lookups.column("answered"))
     answered_by = answered.filter(pc.is_valid(answered.column("server")))
     for table, column in ((lookups, "client"), (answered_by, "server")):
         shown.append(table.select(["site", column, "first_seen", "last_seen"]).rename_columns(list(_SPOKE)))
     others = answered_by.filter(pc.not_equal(answered_by.column("client"), answered_by.column("server")))
     resolvers = frozenset(a for a in others.column("server").unique().to_pylist() if _unicast(a))
-    answering = frozenset(answered.column("source").unique().to_pylist())
-    return Survey(_united(shown), resolvers, answering, _spans(lookups))
+    kinds = duck.kinds()
+    asked = {source for source in lookups.column("source").unique().to_pylist() if kinds[source].startswith(_SHOW_ANSWERS)}
+    answering = frozenset(answered.column("source").unique().to_pylist()) | asked
+    return Survey(_united(shown), resolvers, answering, _spans(lookups), ports)
 
 
 def _speakers(tables: Any, empty: Collection[str]) -> Iterator[Any]:
@@ -113,6 +120,12 @@ def _lookups(queries: Any) -> Any:
     return queries.group_by("site", "client", "server", "source", answered=queries.rcode.notnull()).agg(
         first_seen=queries.time.min(), last_seen=queries.time.max()
     )
+
+
+def _looked_up(duck: Duck, lookups: Any) -> pa.Table:
+    """The rows of `_lookups`: as they were noted when the tables were written, or else by a look at all of them."""
+    noted = duck.askers()
+    return duck.arrow(lookups) if noted is None else noted.select(lookups.columns).cast(lookups.schema().to_pyarrow())
 
 
 def _spans(lookups: pa.Table) -> tuple[tuple[int, int], ...]:
@@ -150,6 +163,8 @@ def infer_domain_controllers(duck: Duck) -> frozenset[str]:
     Those answers give host names; their addresses stand in the additional section, or in answers to questions for
     these names.
     """
+    if "telling_names" in duck.empty():
+        return frozenset()
     tables = duck.tables()
     telling, queries = tables["telling_names"], tables["dns_queries"]
     services = [row["name"] for row in duck.fetch(telling.filter(telling.name.startswith(LDAP_PREFIX)))]

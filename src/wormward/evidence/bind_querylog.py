@@ -23,9 +23,10 @@ from wormward.evidence import kernels
 from wormward.evidence.blocks import Block, TextFile, text_of
 from wormward.evidence.files import EvidenceFile
 from wormward.evidence.rows import LEAST_TIME, MOST_TIME, Tally, Zone, constant
-from wormward.evidence.values import Column, Decoder, addresses, bind_name, names, texts
+from wormward.evidence.values import Decoder, address, bind_name
+from wormward.evidence.vocabulary import MOST, Vocabulary, odd_names
 from wormward.model.errors import EvidenceError
-from wormward.model.reading import FileRead, ReadContext
+from wormward.model.reading import Coded, FileRead, ReadContext
 from wormward.model.text import N_
 
 KIND = "bind-querylog"
@@ -36,7 +37,6 @@ BLIND = (
 )
 
 _ROWS = 1 << 15  # queries that one call of the scanner may give; its arrays stay in the processor's cache
-_SLOTS = 1 << 16
 _NOTED = 3  # bad lines that a report names
 
 _TIME = rb"(?:\d\d-[A-Za-z]{3}-\d{4} \d\d:\d\d:\d\d(?:\.\d+)?|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*)"
@@ -55,16 +55,30 @@ def recognise(head: bytes, name: str) -> bool:  # noqa: ARG001 - names are not a
 
 
 class _Scratch(threading.local):
-    """Arrays of one thread, used again for each block: making them anew costs more than filling them."""
+    """What one thread uses again for each block: arrays cost more to make than to fill, and names come again."""
 
-    def __init__(self) -> None:
+    def __init__(self, decoder: Decoder) -> None:
         self.times = np.empty(_ROWS, np.int64)
         self.stamps = np.empty(_ROWS, np.int8)
         self.lines = np.empty(_ROWS, np.int32)
-        self.codes = np.empty((4, _ROWS), np.int32)
-        self.slots = np.empty((4, _SLOTS), np.int32)
-        self.begins = np.empty((4, _ROWS), np.int32)
-        self.ends = np.empty((4, _ROWS), np.int32)
+        self.spans = np.empty((4, _ROWS), np.int32)
+        self.ends = np.empty(_ROWS, np.int32)
+        self.endings = np.empty((6, _ROWS), np.int32)
+        self.known = np.empty(bs.ENDINGS, np.int32)
+        self.known_marks = np.empty(_ROWS, np.uint64)
+        self._decoder = decoder
+        self._renew()
+
+    def _renew(self) -> None:
+        self.client = Vocabulary(kernels.no_dotted_quads, address)
+        self.server = Vocabulary(kernels.no_dotted_quads, address)
+        self.name = Vocabulary(odd_names, bind_name, fold=True)
+        self.qtype = Vocabulary(kernels.unprintable, self._decoder.text)
+
+    def bound(self) -> None:
+        """Begin with new vocabularies if these grew large."""
+        if self.client.size + self.server.size + self.name.size + self.qtype.size > MOST:
+            self._renew()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +87,25 @@ class _Queries:
 
     times: npt.NDArray[np.int64]
     lines: npt.NDArray[np.int64]
-    client: Column
-    server: Column
-    name: Column
-    qtype: Column
+    client: Coded
+    server: Coded
+    name: Coded
+    qtype: Coded
 
     def kept(self, rows: npt.NDArray[np.bool_]) -> _Queries:
         """Only some of them."""
         columns = (c.kept(rows) for c in (self.client, self.server, self.name, self.qtype))
         return _Queries(self.times[rows], self.lines[rows], *columns)
 
-    def columns(self, first_line: int) -> dict[str, pa.Array]:
+    def columns(self, first_line: int) -> dict[str, pa.Array | Coded]:
         """What the table needs besides site and time; `first_line` is the block's, counted from 1."""
         count = len(self.times)
         return {
             "place": pa.array(self.lines + first_line),
-            "client": self.client.arrow(),
-            "server": self.server.arrow(),
-            "name": self.name.arrow(),
-            "qtype": self.qtype.arrow(),
+            "client": self.client,
+            "server": self.server,
+            "name": self.name,
+            "qtype": self.qtype,
             "rcode": constant(None, count),
             "answers": constant(None, count),
             "additional": constant(None, count),
@@ -117,7 +131,7 @@ class _Scanner:
         self.zone = zone
         self.decoder = Decoder()
         self._fast = fast
-        self._scratch = _Scratch()
+        self._scratch = _Scratch(self.decoder)
 
     def __call__(self, block: Block) -> _Scanned:
         done = _Scanned()
@@ -129,40 +143,37 @@ class _Scanner:
     def _some(self, block: Block, at: int, done: _Scanned) -> int:
         """Scan as many lines as the scratch arrays have room for; where the next one begins."""
         s = self._scratch
-        s.slots.fill(-1)
-        used, counts, bad = np.zeros(4, np.int64), np.zeros(5, np.int64), np.zeros(_NOTED, np.int64)
-        rows = (s.times, s.stamps, s.lines, s.codes)
-        count, at = bs.scan(block.buffer, at, block.stop, self._fast, *rows, s.slots, s.begins, s.ends, used, counts, bad)
+        s.bound()
+        counts, bad = np.zeros(5, np.int64), np.zeros(_NOTED, np.int64)
+        rows = (s.times, s.stamps, s.lines, s.spans, s.ends, s.endings)
+        scanned = bs.scan(block.buffer, at, block.stop, self._fast, *rows, s.known, s.known_marks, counts, bad)
+        count, endings, at = scanned
         unusable = int(counts[bs.BAD] + counts[bs.TIMELESS])
         done.bad_lines += [done.lines + int(line) for line in bad[: min(unusable, _NOTED)]]
         done.bad += int(counts[bs.BAD])
         done.timeless += int(counts[bs.TIMELESS])
         if count:
-            done.queries.append(self._usable(self._queries(block.buffer, count, used, done), done))
+            done.queries.append(self._queries(block.buffer, count, endings, done))
         done.lines += int(counts[bs.LINES])
         return at
 
-    def _queries(self, buffer: kernels.Bytes, count: int, used: npt.NDArray[np.int64], done: _Scanned) -> _Queries:
+    def _queries(self, buffer: kernels.Bytes, count: int, endings: int, done: _Scanned) -> _Queries:
+        """What `_scratch` holds, without queries whose client is no address or whose time cannot be."""
         s = self._scratch
         stamps = s.stamps[:count]
         done.naive = done.naive or bool((stamps == kernels.NAIVE).any())
-
-        def spans(column: int) -> tuple[kernels.Bytes, npt.NDArray[np.int32], kernels.Ints, kernels.Ints]:
-            n = used[column]
-            return buffer, s.codes[column, :count].copy(), s.begins[column, :n], s.ends[column, :n]
-
-        return _Queries(
+        spans, ends = s.spans[:, :count], s.ends[:count]
+        qtype = s.qtype.coded(buffer, s.endings[bs.QTYPE, :endings], s.endings[bs.QTYPE_END, :endings])
+        server = s.server.coded(buffer, s.endings[bs.SERVER, :endings], s.endings[bs.SERVER_END, :endings])
+        queries = _Queries(
             self.zone.to_utc(s.times[:count], stamps).copy(),
             s.lines[:count].astype(np.int64) + done.lines,
-            addresses(*spans(bs.CLIENT)),
-            addresses(*spans(bs.SERVER)),
-            names(*spans(bs.NAME), bind_name),
-            texts(*spans(bs.QTYPE), self.decoder.text),
+            s.client.coded(buffer, spans[bs.CLIENT], spans[bs.CLIENT_END]),
+            Coded(server.codes[ends], server.words),
+            s.name.coded(buffer, spans[bs.NAME], spans[bs.NAME_END]),
+            Coded(qtype.codes[ends], qtype.words),
         )
-
-    def _usable(self, queries: _Queries, done: _Scanned) -> _Queries:
-        """Without those whose client is no address or whose time cannot be."""
-        good = (queries.client.codes >= 0) & (queries.times > LEAST_TIME) & (queries.times < MOST_TIME)
+        good = s.client.good(queries.client.codes) & (queries.times > LEAST_TIME) & (queries.times < MOST_TIME)
         if good.all():
             return queries
         done.bad += int((~good).sum())

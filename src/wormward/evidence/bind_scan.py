@@ -1,4 +1,4 @@
-r"""One pass over a block of BIND query log: times, and the distinct clients, names, types and servers (numba).
+r"""One pass over a block of BIND query log: times, and where clients, names, types and servers stand (numba).
 
 The grammar, as BIND 9 writes it (`lib/ns/query.c`, `lib/ns/client.c`, `lib/isc/log.c`):
 
@@ -20,7 +20,6 @@ from numba import njit
 from wormward.evidence.kernels import (
     NAIVE,
     NO_STAMP,
-    START,
     Bytes,
     Ints,
     Longs,
@@ -28,16 +27,25 @@ from wormward.evidence.kernels import (
     days_from_civil,
     days_of_month,
     digits,
-    intern,
     iso_time,
-    mix,
 )
+from wormward.model.lexicon import Marks, word
 
 # What a line turned out to be; the counts of `scan` stand in this order.
 QUERY, OTHER, TIMELESS, BAD, LINES = 0, 1, 2, 3, 4
 
-# The columns of `codes`.
-CLIENT, NAME, QTYPE, SERVER = 0, 1, 2, 3
+# Where spans begin and end: rows of `spans`, and of `endings`.
+CLIENT, CLIENT_END, NAME, NAME_END = 0, 1, 2, 3
+QTYPE, QTYPE_END, SERVER, SERVER_END = 0, 1, 2, 3
+
+ENDINGS = 1 << 8
+"""How many endings of lines are remembered; a power of two."""
+_LONGEST = 256  # bytes of an ending, or of what stands between the other parts, that is remembered
+_STAMP = 64  # bytes that a time is looked for in
+_ONES = np.uint64(0x0101010101010101)
+_TOPS = np.uint64(0x8080808080808080)
+_NEWLINES, _BLANKS, _HASHES = np.uint64(10) * _ONES, np.uint64(33) * _ONES, np.uint64(35) * _ONES
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 _CLIENT = np.frombuffer(b"client ", np.uint8)
 _QUERY = np.frombuffer(b": query: ", np.uint8)
@@ -149,96 +157,130 @@ def parse_query(buffer: Bytes, at: int, end: int) -> tuple[int, int, int, int, i
     return QUERY, client, client_end, name, name_end, kind, kind_end, server, server_end
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _first(tops: np.uint64) -> np.uint64:
+    """Which byte is the first whose top bit is set (one is)."""
+    below = (tops & (~tops + np.uint64(1))) - np.uint64(1)
+    return ((below & _ONES) * _ONES >> np.uint64(56)) - np.uint64(1)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _printed(buffer: Bytes, at: np.uint64, stop: np.uint64) -> np.uint64:
+    """Where the first byte from `at` on is that is a blank or a control; `stop` if fewer than eight bytes are left."""
+    eight = np.uint64(8)
+    while at + eight <= stop:
+        value = word(buffer, at)
+        # A byte borrows if it is less than 33 (or one below it did: of those only the first is asked for).
+        found = (value - _BLANKS) & ~value & _TOPS
+        if found:
+            return at + _first(found)
+        at += eight
+    return stop
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _alike(buffer: Bytes, at: np.uint64, other: np.uint64, size: np.uint64) -> bool:
+    """True if `size` bytes are the same at both places. Up to seven more may be read."""
+    eight = np.uint64(8)
+    unlike = np.uint64(0)
+    done = np.uint64(0)
+    while done + eight <= size:
+        unlike |= word(buffer, at + done) ^ word(buffer, other + done)
+        done += eight
+    if done < size:
+        unlike |= (word(buffer, at + done) ^ word(buffer, other + done)) << (np.uint64(8) * (eight - (size - done)))
+    return bool(unlike == 0)
+
+
 @njit(cache=True, nogil=True)
 def quick_query(
-    buffer: Bytes, at: int, stop: int, prefix: int, prefix_size: int
-) -> tuple[int, int, int, int, int, int, int, int, int, np.uint64, np.uint64]:
-    """`parse_query` for the commonest form, each byte looked at once: the line's end need not be known.
+    buffer: Bytes, begin: int, end: int, prefix: int, prefix_size: int, middle: int, middle_size: int
+) -> tuple[int, int, int, int]:
+    """The parts of a query line up to its name, if it is written as an earlier one was: begin and end of client and name.
 
-    The text from `at` must begin as that of an earlier line did (`prefix`, up to and with `client `). Gives begin and
-    end of client, name, type and server, where the line's text went on, and the marks of client and name. The client's
-    begin is -1 where the line is of another form (or cut, or the last of the file without a newline).
+    `prefix` is what stood there between time and address (up to and with `client `), `middle` what stood between
+    `(name)` and the name (from the colon on). The client's begin is -1 where this line is of another form, or within
+    some bytes of `end`.
     """
-    no = np.uint64(0)
-    if stop - at < prefix_size + 16:
-        return -1, 0, 0, 0, 0, 0, 0, 0, 0, no, no
-    unlike = np.uint8(0)
-    for i in range(prefix_size):
-        unlike |= buffer[at + i] ^ buffer[prefix + i]
-    if unlike:
-        return -1, 0, 0, 0, 0, 0, 0, 0, 0, no, no
-    at += prefix_size
+    one, eight = np.uint64(1), np.uint64(8)
+    at, stop = np.uint64(begin), np.uint64(end)
+    if begin + prefix_size + 2 * _LONGEST > end or not _alike(buffer, at, np.uint64(prefix), np.uint64(prefix_size)):
+        return -1, 0, 0, 0
+    at += np.uint64(prefix_size)
     if buffer[at] == 64:
-        while at < stop and buffer[at] > 32:
-            at += 1
-        if at >= stop or buffer[at] != 32:
-            return -1, 0, 0, 0, 0, 0, 0, 0, 0, no, no
-        at += 1
+        at = _printed(buffer, at, stop)
+        if at == stop or buffer[at] != 32:
+            return -1, 0, 0, 0
+        at += one
     client = at
-    client_mark = START
-    while at < stop and buffer[at] != 35 and buffer[at] > 32:
-        client_mark = mix(client_mark, buffer[at])
-        at += 1
+    while at + eight <= stop:
+        value = word(buffer, at)
+        hashes = value ^ _HASHES
+        found = (((value - _BLANKS) & ~value) | ((hashes - _ONES) & ~hashes)) & _TOPS
+        if found:
+            at += _first(found)
+            break
+        at += eight
     client_end = at
+    if client_end == client or at + eight > stop or buffer[at] != 35:
+        return -1, 0, 0, 0
+    at += one
+    while at + eight < stop and 48 <= buffer[at] <= 57:
+        at += one
+    if at + eight >= stop or buffer[at] != 32 or buffer[at + one] != 40:
+        return -1, 0, 0, 0
+    at = _printed(buffer, at + one, stop)
+    if at + np.uint64(_LONGEST) + eight > stop or not _alike(buffer, at - one, np.uint64(middle), np.uint64(middle_size)):
+        return -1, 0, 0, 0
+    name = at - one + np.uint64(middle_size)
+    at = _printed(buffer, name, stop)
+    if at == stop or at == name or buffer[at] != 32:
+        return -1, 0, 0, 0
+    return np.int64(client), np.int64(client_end), np.int64(name), np.int64(at)
+
+
+@njit(cache=True, nogil=True)
+def ending(buffer: Bytes, begin: int, end: int) -> tuple[int, np.uint64]:
+    """Where the line ends (at its newline), and a hash of the bytes up to there; -1 if that is far, or near `end`."""
+    eight = np.uint64(8)
+    at, stop = np.uint64(begin), np.uint64(min(end, begin + _LONGEST))
+    mark = np.uint64(0)
+    while at + eight <= stop:
+        value = word(buffer, at)
+        newlines = value ^ _NEWLINES
+        found = (newlines - _ONES) & ~newlines & _TOPS
+        if found:
+            some = _first(found)
+            mark = (mark ^ (value & ((np.uint64(1) << (eight * some)) - np.uint64(1)))) * _FACTOR
+            return np.int64(at + some), mark ^ (mark >> np.uint64(32))
+        mark = (mark ^ value) * _FACTOR
+        mark ^= mark >> np.uint64(32)
+        at += eight
+    return -1, mark
+
+
+@njit(cache=True, nogil=True)
+def _middle(buffer: Bytes, client_end: int, name: int) -> tuple[int, int]:
+    """What stands between `#port (name)` and the name, from the colon on; its size is 0 where that is not the form."""
+    at = client_end + 1
+    while at < name and 48 <= buffer[at] <= 57:
+        at += 1
+    if at + 1 >= name or buffer[at] != 32 or buffer[at + 1] != 40:
+        return 0, 0
     at += 1
-    while at < stop and 48 <= buffer[at] <= 57:
+    while at < name and buffer[at] > 32:
         at += 1
-    if at + 16 >= stop or buffer[client_end] != 35 or client_end == client or buffer[at] != 32 or buffer[at + 1] != 40:
-        return -1, 0, 0, 0, 0, 0, 0, 0, 0, no, no
-    at += 2
-    while at < stop and buffer[at] > 32:
-        at += 1
-    # The blank after `(name):`, then `query: `.
-    if at + 8 >= stop or buffer[at] != 32 or buffer[at - 1] != 58 or buffer[at - 2] != 41:
-        return -1, 0, 0, 0, 0, 0, 0, 0, 0, no, no
-    for i in range(8):
-        unlike |= buffer[at + i] ^ _QUERY[i + 1]
-    if unlike:
-        return -1, 0, 0, 0, 0, 0, 0, 0, 0, no, no
-    at += 8
-    name = at
-    name_mark = START
-    while at < stop and buffer[at] > 32:
-        name_mark = mix(name_mark, buffer[at])
-        at += 1
-    name_end = at
-    if at + 5 >= stop or at == name or buffer[at] != 32 or buffer[at + 1] != 73 or buffer[at + 2] != 78 or buffer[at + 3] != 32:
-        return -1, 0, 0, 0, 0, 0, 0, 0, 0, no, no
-    at += 4
-    kind = at
-    while at < stop and buffer[at] > 32:
-        at += 1
-    kind_end = at
-    at += 1
-    while at < stop and buffer[at] > 32:
-        at += 1
-    if at + 2 >= stop or kind_end == kind or buffer[kind_end] != 32 or buffer[at] != 32 or buffer[at + 1] != 40:
-        return -1, 0, 0, 0, 0, 0, 0, 0, 0, no, no
-    at += 2
-    server = at
-    while at < stop and buffer[at] > 32 and buffer[at] != 41:
-        at += 1
-    if at >= stop or buffer[at] != 41:
-        return -1, 0, 0, 0, 0, 0, 0, 0, 0, no, no
-    return client, client_end, name, name_end, kind, kind_end, server, at, at + 1, client_mark, name_mark
+    at -= 1
+    return (at, name - at) if buffer[at] == 58 and 0 < name - at < _LONGEST else (0, 0)
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _mark(buffer: Bytes, begin: int, end: int) -> np.uint64:
-    mark = START
-    for i in range(begin, end):
-        mark = mix(mark, buffer[i])
-    return mark
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _equal(buffer: Bytes, begin: int, end: int, other: int, other_end: int) -> bool:
-    if other_end - other != end - begin:
-        return False
-    unlike = np.uint8(0)
-    for i in range(end - begin):
-        unlike |= buffer[begin + i] ^ buffer[other + i]
-    return bool(unlike == 0)
+@njit(cache=True, nogil=True)
+def _prefix(buffer: Bytes, start: int, client: int) -> int:
+    """How much of `buffer[start:client]` comes before the client object's number, which differs from line to line."""
+    size = client - start
+    while size > 0 and not _starts(buffer, start + size - _CLIENT.size, client, _CLIENT):
+        size -= 1
+    return size if size < _LONGEST else 0
 
 
 @njit(cache=True, nogil=True)
@@ -250,56 +292,57 @@ def scan(
     times: Longs,
     stamps: npt.NDArray[np.int8],
     lines: Ints,
-    codes: npt.NDArray[np.int32],
-    slots: npt.NDArray[np.int32],
-    begins: npt.NDArray[np.int32],
-    ends: npt.NDArray[np.int32],
-    used: Longs,
+    spans: npt.NDArray[np.int32],
+    ends: Ints,
+    endings: npt.NDArray[np.int32],
+    known: Ints,
+    known_marks: Marks,
     counts: Longs,
     bad: Longs,
-) -> tuple[int, int]:
-    """Lines of `buffer[begin:stop]` until `times` is full; how many queries they hold and where it stopped are returned.
+) -> tuple[int, int, int]:
+    """Lines of `buffer[begin:stop]` until `times` is full: how many queries and endings they hold, and where it stopped.
 
-    Per query: `times` (µs, local where `stamps` says NAIVE), `lines` (from 0 in this block), `codes[column]` (-1:
-    absent). Per column: `begins` and `ends` of its distinct values, `used` of them. `counts` as in QUERY … LINES;
-    `bad` gets the first lines that are BAD or TIMELESS. `slots[column]` are hash tables filled with -1. Without
-    `fast` every line takes the general path; the result is the same (a test).
+    Per query: `times` (µs, local where `stamps` says NAIVE), `lines` (from 0 in this block), `spans` (CLIENT …), and in
+    `ends` the number of its ending: what follows the name mostly came up before, and `endings` (QTYPE …; SERVER -1 where
+    there is none) has it once, or a few times. `counts` as in QUERY … LINES; `bad` gets the first lines that are BAD
+    or TIMELESS. `known` and `known_marks` are room for ENDINGS of them. Without `fast` every line takes the general
+    path; the result is the same (a test).
     """
-    marks = np.empty(begins.shape, np.uint64)
-    # Views of columns are made once: making one counts references, which costs more than hashing a name.
-    clients, names, types, servers = codes[CLIENT], codes[NAME], codes[QTYPE], codes[SERVER]
-    client_slots, client_begins, client_ends, client_marks = slots[CLIENT], begins[CLIENT], ends[CLIENT], marks[CLIENT]
-    name_slots, name_begins, name_ends, name_marks = slots[NAME], begins[NAME], ends[NAME], marks[NAME]
-    type_slots, type_begins, type_ends, type_marks = slots[QTYPE], begins[QTYPE], ends[QTYPE], marks[QTYPE]
-    server_slots, server_begins, server_ends, server_marks = slots[SERVER], begins[SERVER], ends[SERVER], marks[SERVER]
-    clients_used, names_used, types_used, servers_used = 0, 0, 0, 0
-    rows, line, noted = 0, 0, 0
+    known[:] = -1
+    # Views are made once: making one counts references, which costs more than reading a name.
+    clients, client_ends, names, name_ends = spans[CLIENT], spans[CLIENT_END], spans[NAME], spans[NAME_END]
+    types, type_ends, servers, server_ends = endings[QTYPE], endings[QTYPE_END], endings[SERVER], endings[SERVER_END]
+    tails, tail_ends = endings[SERVER_END + 1], endings[SERVER_END + 2]
+    rows, line, noted, used = 0, 0, 0, 0
     at = begin
     last, last_time = -1, 0  # where a time stood and what it was to the second: most lines repeat it
-    prefix, prefix_size = -1, 0  # what stood between time and address
-    server, server_end, server_code = 0, 0, -1  # most lines repeat these too
-    kind_begin, kind_end, kind_code = 0, 0, -1
+    prefix, prefix_size, middle, middle_size = 0, 0, 0, 0  # how an earlier line was written
     while at < stop and rows < times.size:
         time, stamp, after = 0, NO_STAMP, at
-        if fast and last >= 0 and stop - at > 60 and buffer[at + 20] == 46 and buffer[at + 24] == 32:
-            unlike = np.uint8(0)
-            for i in range(20):
-                unlike |= buffer[at + i] ^ buffer[last + i]
-            milli = digits(buffer, at + 21, 3)
-            if unlike == 0 and milli >= 0:
-                time, stamp, after = last_time + milli * 1000, NAIVE, at + 24
-        kind = OTHER
-        c = -1
-        if stamp != NO_STAMP and prefix >= 0:
-            c, c_end, n, n_end, q, q_end, s, s_end, end, c_mark, n_mark = quick_query(  # unpacked at once: a tuple costs
-                buffer, after + 1, stop, prefix, prefix_size
-            )
-        if c >= 0:
-            kind = QUERY
-            while end < stop and buffer[end] != 10:
-                end += 1
-            text_end = end
-        else:
+        c, c_end, n, n_end, end, tail = -1, 0, 0, 0, -1, -1
+        mark = np.uint64(0)
+        if fast and middle_size > 0 and at + 3 * _LONGEST < stop:
+            if last >= 0 and buffer[at + 24] == 32 and _alike(buffer, np.uint64(at), np.uint64(last), np.uint64(21)):
+                milli = digits(buffer, at + 21, 3)
+                if milli >= 0:
+                    time, stamp, after = last_time + milli * 1000, NAIVE, at + 24
+            if stamp == NO_STAMP:
+                time, stamp, after = line_time(buffer, at, at + _STAMP)
+                if stamp == NAIVE and after == at + 24 and buffer[at + 2] == 45 and buffer[at + 20] == 46:
+                    last, last_time = at, time - time % 1_000_000
+            if stamp != NO_STAMP and buffer[after] == 32:
+                c, c_end, n, n_end = quick_query(buffer, after + 1, stop, prefix, prefix_size, middle, middle_size)
+            if c >= 0:
+                end, mark = ending(buffer, n_end, stop)
+            if end >= 0:
+                tail = known[np.int64(mark & np.uint64(ENDINGS - 1))]
+                if tail >= 0:
+                    there, size = np.int64(tails[tail]), end - n_end
+                    same = mark == known_marks[tail] and np.int64(tail_ends[tail]) - there == size
+                    if not same or not _alike(buffer, np.uint64(n_end), np.uint64(there), np.uint64(size)):
+                        tail = -1
+        kind = QUERY
+        if tail < 0:
             end = at
             while end < stop and buffer[end] != 10:
                 end += 1
@@ -313,52 +356,37 @@ def scan(
                 kind = TIMELESS if kind == QUERY else BAD
             elif kind == OTHER and end >= stop:
                 kind = BAD  # the file ends in the middle of it
+            if text_end == at:
+                line += 1
+                at = end + 1
+                continue
             if kind == QUERY:
-                c_mark = _mark(buffer, c, c_end)
-                n_mark = _mark(buffer, n, n_end)
-                if stamp == NAIVE and after == at + 24 and buffer[at + 2] == 45:
-                    last, last_time = at, time - time % 1_000_000
-                    prefix, prefix_size = start, c - start
-                    # The client object's number differs from line to line: the prefix ends before it.
-                    while prefix_size > 0 and not _starts(buffer, prefix + prefix_size - 7, stop, _CLIENT):
-                        prefix_size -= 1
-        if text_end > at:
-            counts[kind] += 1
-            if kind == QUERY:
-                times[rows] = time
-                stamps[rows] = stamp
-                lines[rows] = line
-                code = intern(
-                    buffer, c, c_end, c_mark, False, client_slots, client_begins, client_ends, client_marks, clients_used
-                )
-                clients_used = max(clients_used, code + 1)
-                clients[rows] = code
-                code = intern(buffer, n, n_end, n_mark, True, name_slots, name_begins, name_ends, name_marks, names_used)
-                names_used = max(names_used, code + 1)
-                names[rows] = code
-                if kind_code < 0 or not _equal(buffer, q, q_end, kind_begin, kind_end):
-                    mark = _mark(buffer, q, q_end)
-                    kind_code = intern(buffer, q, q_end, mark, False, type_slots, type_begins, type_ends, type_marks, types_used)
-                    types_used = max(types_used, kind_code + 1)
-                    kind_begin, kind_end = q, q_end
-                types[rows] = kind_code
-                if s < 0:
-                    servers[rows] = -1
-                else:
-                    if server_code < 0 or not _equal(buffer, s, s_end, server, server_end):
-                        mark = _mark(buffer, s, s_end)
-                        server_code = intern(
-                            buffer, s, s_end, mark, False, server_slots, server_begins, server_ends, server_marks, servers_used
-                        )
-                        servers_used = max(servers_used, server_code + 1)
-                        server, server_end = s, s_end
-                    servers[rows] = server_code
-                rows += 1
-            elif kind != OTHER and noted < bad.size:
-                bad[noted] = line
-                noted += 1
+                tail = used
+                used += 1
+                types[tail], type_ends[tail], servers[tail], server_ends[tail] = q, q_end, s, s_end
+                if fast and end < stop:
+                    tails[tail], tail_ends[tail] = n_end, end
+                    there, mark = ending(buffer, n_end, stop)
+                    if there == end:
+                        known[np.int64(mark & np.uint64(ENDINGS - 1))] = tail
+                        known_marks[tail] = mark
+                    found, found_size = _middle(buffer, c_end, n)
+                    if found_size > 0 and end + 8 < stop:
+                        size = _prefix(buffer, start, c)
+                        if size > 0:
+                            middle, middle_size, prefix, prefix_size = found, found_size, start, size
+        counts[kind] += 1
+        if kind == QUERY:
+            times[rows] = time
+            stamps[rows] = stamp
+            lines[rows] = line
+            clients[rows], client_ends[rows], names[rows], name_ends[rows] = c, c_end, n, n_end
+            ends[rows] = tail
+            rows += 1
+        elif kind != OTHER and noted < bad.size:
+            bad[noted] = line
+            noted += 1
         line += 1
         at = end + 1
-    used[CLIENT], used[NAME], used[QTYPE], used[SERVER] = clients_used, names_used, types_used, servers_used
     counts[LINES] += line
-    return rows, min(at, stop)
+    return rows, used, min(at, stop)

@@ -124,6 +124,20 @@ def gather(buffer: Bytes, begins: Ints, ends: Ints, fold: bool, out: Bytes, offs
 
 
 @njit(cache=True, nogil=True)
+def unprintable(data: Bytes, begins: Ints, ends: Ints, odd: npt.NDArray[np.bool_]) -> int:
+    """`odd[k]` where span k is not its own printable form, as in `gather`; how many are not."""
+    oddities = 0
+    for k in range(begins.size):
+        strange = ends[k] - begins[k] > MOST_TEXT
+        for i in range(begins[k], ends[k]):
+            byte = data[i]
+            strange |= byte < 32 or byte > 126 or byte == 92
+        odd[k] = strange
+        oddities += strange
+    return oddities
+
+
+@njit(cache=True, nogil=True)
 def no_dotted_quads(buffer: Bytes, begins: Ints, ends: Ints, odd: npt.NDArray[np.bool_]) -> int:
     """`odd[k]` where span k is not an IPv4 address in its only usual form (no leading zeros); how many are not."""
     oddities = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -10,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from wormward.model.errors import WorkspaceError
+from wormward.model.lexicon import Ints, Lexicon
+from wormward.model.reading import Coded, Words
 from wormward.model.tables import TIME, Table
 
 DICTIONARY = pa.dictionary(pa.int32(), pa.string())
@@ -18,9 +21,16 @@ DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 SMALL = 512
 """Batches of Python values up to this many rows wait in lists until there are enough of them."""
 _PENDING = 8192
-GROUP = 1 << 14
-"""Chunks of fewer rows than this are put together before they are written or queried."""
+GROUP = 1 << 20
+"""Rows that are put together before they are written or queried: each group's dictionaries are taken in anew."""
+KEPT = 32 << 20
+"""Bytes of known texts that a table may keep when its rows go: parts that share a dictionary cost one look at it."""
 _ROUGH_CELL = 16  # bytes that a waiting Python value is counted as
+_SECRET = os.urandom(16)
+_VOCABULARIES = 8  # of a column that are remembered; readers have one a thread, and replace it when it grows large
+_NOT_YET = -2
+_PLACE = 12  # bytes of a row's file number and ordinal
+_ROUGH_LIST = 4  # bytes a row of lists that are not there
 
 Values: TypeAlias = Sequence[Any] | Any  # ... or a pa.Array or pa.ChunkedArray, which have no types of their own
 Run = tuple[int, int, int]  # rows of one file in a row: file number, place of the first among the file's rows, how many
@@ -37,19 +47,62 @@ def stored_schema(table: Table) -> pa.Schema:
     return pa.schema([*columns, pa.field("file_no", pa.int32()), pa.field("ordinal", pa.int64())])
 
 
-def _text(values: pa.Array) -> pa.Array:
-    """Any array of text, or of nothing, as dictionary-encoded text."""
-    if pa.types.is_null(values.type):
-        return pa.nulls(len(values), DICTIONARY)
+def _text(values: pa.Array) -> pa.DictionaryArray:
+    """Any array of text as dictionary-encoded text without null among the distinct values. Raises ArrowException."""
     if not pa.types.is_dictionary(values.type) or values.dictionary.null_count:
-        return values.cast(pa.string()).dictionary_encode()
-    return pa.DictionaryArray.from_arrays(values.indices.cast(pa.int32()), values.dictionary.cast(pa.string()))
+        values = values.cast(pa.string()).dictionary_encode()
+    return values
+
+
+def _numbered(values: pa.Array, lexicon: Lexicon) -> pa.Array:
+    """Text as its numbers in `lexicon` (int32, null where absent). Raises ArrowException, OverflowError."""
+    if pa.types.is_null(values.type):
+        return pa.nulls(len(values), pa.int32())
+    coded = _text(values)
+    return pa.array(lexicon.numbers(coded.dictionary.cast(pa.string()))).take(coded.indices)
+
+
+def _translated(coded: Coded, lexicon: Lexicon, known: dict[Words, Ints]) -> pa.Array:
+    """Numbers of a reader's vocabulary as those of `lexicon`; `known` remembers them. Raises ArrowException, OverflowError.
+
+    What `lexicon` did not hold it gets in order of appearance, so that nothing hangs on what the vocabulary held before.
+    """
+    table = known.get(coded.words)
+    most = int(coded.codes.max())
+    if table is None or most >= len(table) - 1:
+        longer = np.full(max(2 * most, 1 << 8) + 1, _NOT_YET, np.int32)
+        longer[-1] = -1  # which is where absent ones look
+        if table is not None:
+            longer[: len(table) - 1] = table[:-1]
+        known[coded.words] = table = longer
+        while len(known) > _VOCABULARIES:
+            del known[next(iter(known))]
+    numbers = table[coded.codes]
+    new = numbers == _NOT_YET
+    if new.any():
+        fresh, first = np.unique(coded.codes[new], return_index=True)
+        fresh = fresh[np.argsort(first)]
+        texts = coded.words.texts(fresh)
+        there = texts.is_valid().to_numpy(zero_copy_only=False)
+        table[fresh[~there]] = -1
+        table[fresh[there]] = lexicon.numbers(texts.drop_null())
+        numbers = table[coded.codes]
+    gone = numbers < 0
+    return pa.array(numbers, mask=gone if gone.any() else None)
+
+
+def _worded(numbers: pa.Array, texts: pa.Array) -> pa.Array:
+    """Numbers with the texts they stand for; where these are more than the rows, with those that come up only."""
+    if len(texts) > len(numbers):
+        used = np.zeros(len(texts), np.bool_)
+        used[numbers.drop_null().to_numpy()] = True
+        numbers = pa.array(np.cumsum(used, dtype=np.int32) - np.int32(1)).take(numbers)
+        texts = texts.filter(pa.array(used))
+    return pa.DictionaryArray.from_arrays(numbers, texts)
 
 
 def _stored(values: pa.Array, kind: pa.DataType) -> pa.Array:
-    """`values` in the type in which a column of documented type `kind` is kept. Raises ArrowException."""
-    if kind == pa.string():
-        return _text(values)
+    """`values` in the type in which a column of documented type `kind`, no text, is kept. Raises ArrowException."""
     if kind == TIME and pa.types.is_integer(values.type):
         return values.cast(pa.int64()).cast(TIME)
     return values if values.type == kind else values.cast(kind)
@@ -72,7 +125,7 @@ def _arrow(values: Values, kind: pa.DataType) -> pa.Array:
 
 @dataclass(slots=True)
 class _Chunk:
-    """Some rows, columns in the order of the table."""
+    """Some rows, columns in the order of the table; text as numbers in the buffer's lexicons."""
 
     columns: list[pa.Array]
     runs: list[Run]
@@ -91,11 +144,23 @@ class TableBuffer:
     _chunks: list[_Chunk] = field(default_factory=list)
     _waiting: list[list[Any]] = field(default_factory=list)
     _runs: list[Run] = field(default_factory=list)
+    _lexicons: dict[int, Lexicon] = field(default_factory=dict)
+    _vocabularies: dict[int, dict[Words, Ints]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._names = tuple(c.name for c in self.table.reader_columns)
         self._kinds = tuple(c.type for c in self.table.reader_columns)
         self._waiting = [[] for _ in self._names]
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin with no text known."""
+        self._lexicons = {i: Lexicon(_SECRET) for i, kind in enumerate(self._kinds) if kind == pa.string()}
+        self._vocabularies = {i: {} for i in self._lexicons}
+
+    def _known(self) -> int:
+        """About how many bytes the known texts are."""
+        return sum(lexicon.size for lexicon in self._lexicons.values())
 
     def add(self, file_no: int, columns: Mapping[str, Values]) -> None:
         """Append rows of one file. Raises WorkspaceError if they do not fit the table."""
@@ -135,49 +200,60 @@ class TableBuffer:
 
     def _append(self, values: Sequence[Values], runs: list[Run]) -> None:
         arrays = []
-        for name, kind, column in zip(self._names, self._kinds, values, strict=True):
+        known = self._known()
+        for i, (name, kind, column) in enumerate(zip(self._names, self._kinds, values, strict=True)):
             try:
-                arrays.append(_arrow(column, kind))
+                if i in self._lexicons and isinstance(column, Coded):
+                    arrays.append(_translated(column, self._lexicons[i], self._vocabularies[i]))
+                    continue
+                array = _arrow(column, kind)
+                arrays.append(_numbered(array, self._lexicons[i]) if i in self._lexicons else array)
             except (pa.ArrowException, TypeError, OverflowError, UnicodeEncodeError) as error:
                 raise WorkspaceError(f"table {self.table.name}, column {name}: {error}") from error
         self._chunks.append(_Chunk(arrays, runs))
-        self.size += sum(a.nbytes for a in arrays)
+        count = len(arrays[0])
+        self.size += sum(a.nbytes or count * _ROUGH_LIST for a in arrays) + count * _PLACE
+        self.size += self._known() - known
 
     def take(self) -> pa.Table:
         """All rows since the last `take`, as `stored_schema` describes them; the buffer is empty afterwards.
 
-        The table's chunks are those that were added, small ones together. Each has dictionaries of its own: one for
-        all would have to be made (as dear as writing the table), and engines take it in anew for each chunk.
+        The table's chunks have GROUP rows or more, if there are so many, and share their dictionaries. While the texts
+        are KEPT bytes at most, those of the next `take` begin with those of this one, in the same order.
         """
         self._settle()
-        chunks, self._chunks, self.size, self.rows = self._chunks, [], 0, 0
+        texts = {i: lexicon.texts() for i, lexicon in self._lexicons.items()}
+        if self._known() > KEPT:
+            self._forget()
+        chunks, left = self._chunks, self.rows
+        self._chunks, self.size, self.rows = [], 0, 0
         chunks.reverse()
         batches, group, count = [], [], 0
         while chunks:
             group.append(chunks.pop())
-            count += sum(run[2] for run in group[-1].runs)
-            if count >= GROUP or not chunks:
-                batches.append(self._batch(group))
+            more = sum(run[2] for run in group[-1].runs)
+            count, left = count + more, left - more
+            if (count >= GROUP and left >= GROUP) or not chunks:
+                batches.append(self._batch(group, texts))
                 group, count = [], 0
         return pa.Table.from_batches(batches, stored_schema(self.table))
 
-    def _batch(self, group: list[_Chunk]) -> pa.RecordBatch:
-        columns = [self._column(i, group) for i in range(len(self._names))]
+    def _batch(self, group: list[_Chunk], texts: Mapping[int, pa.Array]) -> pa.RecordBatch:
+        columns = [self._column(i, group, texts.get(i)) for i in range(len(self._names))]
         columns += _places([run for chunk in group for run in chunk.runs])
         return pa.RecordBatch.from_arrays(columns, schema=stored_schema(self.table))
 
-    def _column(self, i: int, group: list[_Chunk]) -> pa.Array:
-        """Column `i` of some chunks in one array; they let go of it."""
+    def _column(self, i: int, group: list[_Chunk], texts: pa.Array | None) -> pa.Array:
+        """Column `i` of some chunks in one array, numbers as the `texts` they mean; the chunks let go of it."""
         parts = []
         for chunk in group:
             values, chunk.columns[i] = chunk.columns[i], None
             try:
-                parts.append(_stored(values, self._kinds[i]))
+                parts.append(values if texts is not None else _stored(values, self._kinds[i]))
             except pa.ArrowException as error:
                 raise WorkspaceError(f"table {self.table.name}, column {self._names[i]}: {error}") from error
-        if len(parts) == 1:
-            return parts[0]
-        return pa.chunked_array(parts, stored_type(self._kinds[i])).unify_dictionaries().combine_chunks()
+        whole = parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
+        return whole if texts is None else _worded(whole, texts)
 
 
 def _places(runs: list[Run]) -> list[pa.Array]:

@@ -1,18 +1,22 @@
-"""One part of one table as a Parquet file: private, whole or not there at all."""
+"""One part of one table as a file: private, whole or not there at all. Parquet to keep, Arrow's own bytes for this run."""
 
 from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wormward.model.errors import WorkspaceError
 
-# Dictionaries of names are large; beyond this limit Parquet would write each name out again and again.
-_DICTIONARY_LIMIT = 64 << 20
+# Dictionaries of names are large, though never larger than what a part holds; beyond this limit Parquet would write each
+# name out again and again, and the engine could not read the distinct ones off.
+_DICTIONARY_LIMIT = 512 << 20
 
 
 def disk_error(what: str, folder: Path, error: OSError) -> WorkspaceError:
@@ -30,33 +34,25 @@ def _encodings(schema: pa.Schema) -> dict[str, str]:
     return {f.name: "DELTA_BINARY_PACKED" for f in schema if pa.types.is_integer(f.type) or pa.types.is_timestamp(f.type)}
 
 
-def write_part(table: pa.Table, path: Path, what: str, lasting: bool) -> None:
-    """Write `table` to `path` (mode 0600). Raises WorkspaceError, leaving nothing.
+def _groups(table: pa.Table, texts: list[str]) -> Iterator[pa.Table]:
+    """`table` in groups of rows whose texts share their dictionaries: each is then written, and read, once."""
+    group: list[pa.RecordBatch] = []
+    for batch in table.to_batches():
+        if group and not all(batch.column(t).dictionary.equals(group[0].column(t).dictionary) for t in texts):
+            yield pa.Table.from_batches(group)
+            group = []
+        group.append(batch)
+    if group:
+        yield pa.Table.from_batches(group)
 
-    What is `lasting` is packed, and on the disk when this returns; the rest is for this run, where time counts more.
-    """
+
+@contextmanager
+def _whole(path: Path, what: str) -> Iterator[BinaryIO]:
+    """A private file that is there under its name when the block ends well. Raises WorkspaceError, leaving nothing."""
     unfinished = path.with_suffix(".unfinished")
-    texts = [f.name for f in table.schema if pa.types.is_dictionary(f.type)]
-    encodings = _encodings(table.schema)
     try:
-        handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            writer = pq.ParquetWriter(
-                file,
-                table.schema,
-                compression="zstd" if lasting else "none",
-                use_dictionary=texts,
-                dictionary_pagesize_limit=_DICTIONARY_LIMIT,
-                column_encoding=encodings,
-                # Smallest and largest text of a group help nobody and cost as much as writing it.
-                write_statistics=list(encodings),
-            )
-            with writer:
-                for batch in table.to_batches():  # a group each: they have dictionaries of their own
-                    writer.write_table(pa.Table.from_batches([batch]))
-            if lasting:
-                file.flush()
-                os.fsync(file.fileno())
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            yield file
         unfinished.replace(path)
     except OSError as error:
         unfinished.unlink(missing_ok=True)
@@ -64,3 +60,45 @@ def write_part(table: pa.Table, path: Path, what: str, lasting: bool) -> None:
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+def write_part(table: pa.Table, path: Path, what: str, notes: Mapping[bytes, bytes] | None = None) -> None:
+    """Write `table` to `path` (mode 0600) as Parquet, packed, `notes` in its footer; it is on the disk when this returns.
+
+    Raises WorkspaceError, leaving nothing.
+    """
+    texts = [f.name for f in table.schema if pa.types.is_dictionary(f.type)]
+    encodings = _encodings(table.schema)
+    with _whole(path, what) as file:
+        writer = pq.ParquetWriter(
+            file,
+            table.schema,
+            compression="zstd",
+            use_dictionary=texts,
+            dictionary_pagesize_limit=_DICTIONARY_LIMIT,
+            column_encoding=encodings,
+            # Smallest and largest text of a group help nobody and cost as much as writing it.
+            write_statistics=list(encodings),
+        )
+        with writer:
+            for group in _groups(table, texts):
+                writer.write_table(group, row_group_size=max(1, group.num_rows))
+            if notes:
+                writer.add_key_value_metadata(notes)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def put_aside(table: pa.Table, path: Path, what: str) -> pa.Table:
+    """`table` as it lies in the new file `path` (mode 0600), out of memory until somebody looks at it.
+
+    For this run only: as it is in memory, so that neither writing nor reading costs more than copying. Raises
+    WorkspaceError, leaving nothing.
+    """
+    with _whole(path, what) as file, pa.ipc.new_stream(file, table.schema) as stream:
+        stream.write_table(table)
+    try:
+        with pa.memory_map(str(path)) as shown:
+            return pa.ipc.open_stream(shown).read_all()
+    except OSError as error:
+        raise disk_error(what, path.parent, error) from error

@@ -21,9 +21,9 @@ import pyarrow.parquet as pq
 
 from wormward.model.errors import WorkspaceError
 from wormward.model.tables import BY_NAME, FACTS, SOURCES
-from wormward.store import layout
+from wormward.store import askers, layout
 from wormward.store.buffer import TableBuffer, Values, stored_schema
-from wormward.store.parquet import disk_error, write_part
+from wormward.store.parquet import disk_error, put_aside, write_part
 
 MEMORY = 192 << 20
 """Bytes of rows that are kept in memory before the largest table is written out."""
@@ -42,10 +42,15 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Where one table's rows lie: Parquet files, and what stayed in memory (None if nothing did)."""
+    """Where one table's rows lie: Parquet files, and what did not get that far (None if nothing): it looks like memory."""
 
     parquet: tuple[Path, ...]
     memory: pa.Table | None
+
+    @property
+    def askers(self) -> pa.Table | None:
+        """Who asked whom in all these lookups (`store.askers.SCHEMA`), as the parts note it; None where one does not."""
+        return askers.noted(self.parquet) if self.memory is None else None
 
 
 def source_table(sources: Iterable[SourceRow]) -> tuple[pa.Table, dict[int, str]]:
@@ -82,7 +87,7 @@ class Workspace:
         """Claim and lock `folder`. Raises WorkspaceError if it is not ours to write or another run writes there."""
         self._buffers = {t.name: TableBuffer(t) for t in FACTS}
         self._parts: dict[str, list[Path]] = {t.name: [] for t in FACTS}
-        self._memory: dict[str, pa.Table] = {}
+        self._memory: dict[str, list[pa.Table]] = {t.name: [] for t in FACTS}
         self._sources: pa.Table | None = None
         self._bound = memory_bytes
         self._size = 0
@@ -131,9 +136,14 @@ class Workspace:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise disk_error("the workspace", folder, error) from error
-        path = folder / f"part-{len(self._parts[name]):05d}.parquet"
-        write_part(buffer.take(), path, f"table {name}", lasting=self._folder is not None)
-        self._parts[name].append(path)
+        if self._folder is None:
+            path = folder / f"part-{len(self._memory[name]):05d}.arrow"
+            self._memory[name].append(put_aside(buffer.take(), path, f"table {name}"))
+        else:
+            path = folder / f"part-{len(self._parts[name]):05d}.parquet"
+            rows = buffer.take()
+            write_part(rows, path, f"table {name}", askers.note(rows) if name == askers.TABLE else None)
+            self._parts[name].append(path)
 
     def _root(self) -> Path:
         """Where parts are written: in the folder until it is finished, or in a temporary one."""
@@ -159,7 +169,7 @@ class Workspace:
             if self._folder is not None:
                 self._write_out(buffer)
             else:
-                self._memory[name] = buffer.take()
+                self._memory[name].append(buffer.take())
         if self._folder is not None:
             self._keep(self._folder)
         return copies
@@ -170,14 +180,15 @@ class Workspace:
             (root / layout.TABLES).mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise disk_error("the workspace", root, error) from error
-        write_part(self._sources, root / layout.SOURCES_FILE, "the list of sources", lasting=True)
+        write_part(self._sources, root / layout.SOURCES_FILE, "the list of sources")
         layout.put_in_place(folder)
         for name, paths in self._parts.items():
             self._parts[name] = [folder / layout.TABLES / name / path.name for path in paths]
 
     def parts(self, table: str) -> Parts:
         """Where the rows of `table` lie; columns as `store.buffer.stored_schema` says."""
-        return Parts(tuple(self._parts[table]), self._memory.get(table))
+        memory = self._memory.get(table)
+        return Parts(tuple(self._parts[table]), pa.concat_tables(memory) if memory else None)
 
     def schema(self, table: str) -> pa.Schema:
         """The columns of a part of `table`."""
