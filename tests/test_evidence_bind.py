@@ -16,7 +16,7 @@ from tests.evidence_help import problems, read_bytes
 from tests.need import need_program
 from wormward.evidence import bind_querylog, blocks
 from wormward.evidence.files import EvidenceFile
-from wormward.evidence.values import bind_name
+from wormward.evidence.values import address, bind_name
 from wormward.model.reading import ReadContext
 from wormward.model.site import Site
 from wormward.model.text import printable
@@ -188,7 +188,7 @@ def test_fast_and_general_paths_agree_with_a_regular_expression(tmp_path: Path, 
         if row is not None:
             assert found is not None, line
             assert (row["client"], row["qtype"]) == (found[0], printable(found[2]))
-            assert row["server"] == (found[3] if found[3] in ADDRESSES else None)
+            assert row["server"] == (found[3] and address(found[3].encode()))
             assert row["name"] == bind_name(found[1].encode())
         elif found is not None:
             assert found[0] not in ADDRESSES, line
@@ -217,6 +217,31 @@ def test_a_line_longer_than_a_block_costs_only_itself(tmp_path: Path, monkeypatc
     rows, coverage = read_as(path, fast=True)
     assert [row["place"] for row in rows] == [1, 3]
     assert "line 2, 4" in coverage.problems[0].what
+
+
+@pytest.mark.parametrize("bound", [0, 3000])
+def test_vocabularies_are_replaced_when_they_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: int) -> None:
+    path = tmp_path / "q.log"
+    odd = ["x" * 255, "we\\032ird", "b\\195\\188cher", "a.", "."]
+    names = [f"{'N' * (i % 250)}{i}.Example" for i in range(400)] + odd * 20
+    path.write_text("".join(f"{STAMP} {QUERY.replace('Www.Example.COM', name)}\n" for name in names * 2))
+    whole = read_as(path, fast=True)
+    monkeypatch.setattr(blocks, "BLOCK", 2000)
+    monkeypatch.setattr(bind_querylog, "MOST", bound)
+    assert read_as(path, fast=True) == whole
+    assert [row["name"] for row in whole[0]] == [bind_name(name.lower().encode()) for name in names * 2]
+
+
+@pytest.mark.parametrize("count", [300, 70_000])
+def test_every_ending_may_differ(tmp_path: Path, count: int) -> None:
+    path = tmp_path / "q.log"
+    tails = [f"IN TYPE{i} +E({i % 9})K (10.{i % 7}.0.{i % 250}){' ' * (i % 3)}" for i in range(count)]
+    path.write_text("".join(f"{STAMP} {QUERY.partition(' IN ')[0]} {tail}\n" for tail in tails))
+    rows, coverage = read_as(path, fast=True)
+    assert (rows, coverage) == read_as(path, fast=False)
+    assert [(row["qtype"], row["server"]) for row in rows] == [
+        (t.split()[1], t[t.rindex("(") + 1 : t.rindex(")")]) for t in tails
+    ]
 
 
 NAMED = """

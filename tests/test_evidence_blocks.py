@@ -109,3 +109,10 @@ def test_an_error_in_a_parser_ends_the_reading(tmp_path: Path, monkeypatch: pyte
 
     with EvidenceFile(path, "x", 0, "site", 0).open() as stream, pytest.raises(ZeroDivisionError):
         list(TextFile(stream).parsed(parse))
+
+
+@pytest.mark.parametrize("data", ["a\n".encode("utf-16") * 3_000_000, b"x" * (9 << 20) + b"\nlast\n", b"line\n" * 2_000_000])
+def test_what_is_hashed_meanwhile_is_what_was_read(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(data)
+    assert read(path)[2] == hashlib.sha256(data).hexdigest()

@@ -10,21 +10,26 @@ import stat
 import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wormward.model.errors import WorkspaceError
+from wormward.model.lexicon import Lexicon
+from wormward.model.reading import Coded
 from wormward.model.tables import BY_NAME, FACTS, Table
 from wormward.store import SourceRow, Workspace
+from wormward.store import buffer as buffer_module
 from wormward.store.buffer import TableBuffer, stored_schema
-from wormward.model.lexicon import Lexicon
+from wormward.store.parquet import write_part
 
 BINDINGS = BY_NAME["bindings"]
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -217,6 +222,52 @@ def test_a_part_keeps_only_the_texts_of_its_rows() -> None:
         assert len(column.dictionary) <= 3
 
 
+def test_the_next_part_goes_on_with_the_texts_of_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"n{i % 50}" for i in range(200)]
+    for kept, first in ((1 << 20, "n0"), (0, "new")):
+        monkeypatch.setattr(buffer_module, "KEPT", kept)
+        buffer = TableBuffer(BINDINGS)
+        texts = []
+        for values in (names, ["new", *names[1:]]):
+            buffer.add(0, {**columns(200), "value": values})
+            rows = buffer.take()
+            assert rows.column("value").to_pylist() == values
+            assert (buffer.size, buffer.rows) == (0, 0)
+            texts.append(rows.column("value").chunk(0).dictionary.to_pylist())
+        assert texts[1][0] == first
+        if kept:
+            assert texts[1] == [*texts[0], "new"]
+
+
+def test_rows_come_in_groups_and_no_small_one_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buffer_module, "GROUP", 1000)
+    for count, wanted in ((1, [600]), (4, [1200, 1200]), (5, [1200, 1800]), (9, [1200, 1200, 1200, 1800])):
+        buffer = TableBuffer(BINDINGS)
+        for i in range(count):
+            buffer.add(0, arrow(columns(600, 600 * i)))
+        assert [batch.num_rows for batch in buffer.take().to_batches()] == wanted
+
+
+def test_groups_with_the_same_texts_are_one_in_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buffer_module, "GROUP", 1000)
+    for name, values, groups in (("few", [f"v{i % 40}" for i in range(3000)], 1), ("many", [f"v{i}" for i in range(3000)], 3)):
+        buffer = TableBuffer(BINDINGS)
+        for start in range(0, 3000, 500):
+            buffer.add(0, arrow({**columns(500, start), "value": values[start : start + 500]}))
+        rows = buffer.take()
+        assert rows.column("value").num_chunks == 3
+        write_part(rows, tmp_path / name, "it", {b"said": b"so"})
+        with pa.parquet.ParquetFile(tmp_path / name) as part:
+            assert part.read().column("value").to_pylist() == values
+            assert part.metadata.metadata[b"said"] == b"so"
+            assert part.num_row_groups == groups
+            for group in (part.metadata.row_group(i) for i in range(groups)):
+                texts = [group.column(i) for i in range(group.num_columns) if group.column(i).path_in_schema in {"site", "value"}]
+                # One page of texts and no page with texts written out, which is what readers count on.
+                assert [set(t.encodings) for t in texts] == [{"PLAIN", "RLE", "RLE_DICTIONARY"}] * 2
+                assert all(t.has_dictionary_page for t in texts)
+
+
 # -- a workspace that is kept ------------------------------------------------------------------------------------------
 
 
@@ -373,3 +424,42 @@ def test_ordinals_count_each_files_rows_however_they_come(batches: list[tuple[in
     found = [(r["file_no"], r["ordinal"], r["place"]) for t in tables for r in t.to_pylist()]
     assert sorted(found) == [(n, i, i) for n in sorted(count) for i in range(count[n])]
     assert (buffer.size, buffer.rows) == (0, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Words:
+    """A reader's vocabulary whose numbers mean these texts."""
+
+    known: list[str | None]
+
+    def texts(self, codes: npt.NDArray[np.int32]) -> pa.Array:
+        return pa.array([self.known[code] for code in codes.tolist()], pa.string())
+
+
+def test_numbers_of_vocabularies_mean_their_texts_in_every_part() -> None:
+    words, known = [_Words(["a", None, "b", "c"]), _Words(["c", "a"])], {0: [2, -1, 1, 0, 2, 3], 1: [1, 0, -1]}
+    with Workspace(memory_bytes=1) as store:
+        for which in (0, 1, 0, 1):
+            codes = np.array(known[which], np.int32)
+            rest = {c.name: pa.nulls(len(codes)) for c in BY_NAME["dns_queries"].reader_columns}
+            store.add("dns_queries", 0, rest | {"time": pa.array(codes.astype(np.int64)), "name": Coded(codes, words[which])})
+        store.finish([SourceRow(0, "0" * 64, "x", "x", "line")])
+        rows = store.parts("dns_queries").memory
+        assert rows is not None
+        assert rows.column("name").to_pylist() == ["b", None, None, "a", "b", "c", "a", "c", None] * 2
+        assert rows.column("answers").null_count == rows.num_rows
+
+
+@settings(deadline=None)
+@given(st.lists(st.one_of(st.none(), st.binary(max_size=20)), max_size=60), st.booleans())
+def test_spans_are_numbered_whatever_their_case(texts: list[bytes | None], fold: bool) -> None:
+    data = np.frombuffer(b"".join(t or b"" for t in texts) + b" " * 8, np.uint8)
+    lengths = np.array([len(t or b"") for t in texts], np.int32)
+    ends = np.cumsum(lengths, dtype=np.int32)
+    begins = np.where([t is None for t in texts], -1, ends - lengths).astype(np.int32)
+    known: dict[bytes, int] = {}
+    kept = [t if t is None or not fold else t.lower() for t in texts]
+    expected = [-1 if t is None else known.setdefault(t, len(known)) for t in kept]
+    lexicon = Lexicon(bytes(range(16)), fold)
+    assert lexicon.spans(data, begins, ends, data.size).tolist() == expected
+    assert lexicon.bytes().to_pylist() == list(known)

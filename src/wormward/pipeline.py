@@ -139,6 +139,7 @@ def _bindings(engine: Duck) -> list[Binding]:
     alone = spans.anti_join(several, ["site", "address", "kind"])
     return [Binding(**row) for shown in (alone, each) for row in engine.fetch(shown)]
 
+
 def _findings(engine: Duck, pack: ThreatPack, looked: Survey, site: Site, all_time: bool) -> tuple[Scope, list[Finding]]:
     """Annotate and detect with one pack; with what was known of the evidence as a whole."""
     first, last = looked.days or (0, 0)

@@ -13,10 +13,13 @@ odd bytes escaped (`\032`, `\(`), so that a name can hold neither a blank nor `:
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from wormward.evidence.bytewise import BLANKS, ONES, TOPS, alike, eight_at, first_top, one_at, printed
 from wormward.evidence.kernels import (
     NAIVE,
     NO_STAMP,
@@ -29,7 +32,7 @@ from wormward.evidence.kernels import (
     digits,
     iso_time,
 )
-from wormward.model.lexicon import Marks, word
+from wormward.model.lexicon import Marks
 
 # What a line turned out to be; the counts of `scan` stand in this order.
 QUERY, OTHER, TIMELESS, BAD, LINES = 0, 1, 2, 3, 4
@@ -42,9 +45,7 @@ ENDINGS = 1 << 8
 """How many endings of lines are remembered; a power of two."""
 _LONGEST = 256  # bytes of an ending, or of what stands between the other parts, that is remembered
 _STAMP = 64  # bytes that a time is looked for in
-_ONES = np.uint64(0x0101010101010101)
-_TOPS = np.uint64(0x8080808080808080)
-_NEWLINES, _BLANKS, _HASHES = np.uint64(10) * _ONES, np.uint64(33) * _ONES, np.uint64(35) * _ONES
+_NEWLINES, _HASHES = np.uint64(10) * ONES, np.uint64(35) * ONES
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 _CLIENT = np.frombuffer(b"client ", np.uint8)
@@ -157,45 +158,10 @@ def parse_query(buffer: Bytes, at: int, end: int) -> tuple[int, int, int, int, i
     return QUERY, client, client_end, name, name_end, kind, kind_end, server, server_end
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _first(tops: np.uint64) -> np.uint64:
-    """Which byte is the first whose top bit is set (one is)."""
-    below = (tops & (~tops + np.uint64(1))) - np.uint64(1)
-    return ((below & _ONES) * _ONES >> np.uint64(56)) - np.uint64(1)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _printed(buffer: Bytes, at: np.uint64, stop: np.uint64) -> np.uint64:
-    """Where the first byte from `at` on is that is a blank or a control; `stop` if fewer than eight bytes are left."""
-    eight = np.uint64(8)
-    while at + eight <= stop:
-        value = word(buffer, at)
-        # A byte borrows if it is less than 33 (or one below it did: of those only the first is asked for).
-        found = (value - _BLANKS) & ~value & _TOPS
-        if found:
-            return at + _first(found)
-        at += eight
-    return stop
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _alike(buffer: Bytes, at: np.uint64, other: np.uint64, size: np.uint64) -> bool:
-    """True if `size` bytes are the same at both places. Up to seven more may be read."""
-    eight = np.uint64(8)
-    unlike = np.uint64(0)
-    done = np.uint64(0)
-    while done + eight <= size:
-        unlike |= word(buffer, at + done) ^ word(buffer, other + done)
-        done += eight
-    if done < size:
-        unlike |= (word(buffer, at + done) ^ word(buffer, other + done)) << (np.uint64(8) * (eight - (size - done)))
-    return bool(unlike == 0)
-
-
 @njit(cache=True, nogil=True)
 def quick_query(
-    buffer: Bytes, begin: int, end: int, prefix: int, prefix_size: int, middle: int, middle_size: int
-) -> tuple[int, int, int, int]:
+    base: np.uint64, begin: int, end: int, prefix: int, prefix_size: int, middle: int, middle_size: int
+) -> tuple[Any, Any, Any, Any]:
     """The parts of a query line up to its name, if it is written as an earlier one was: begin and end of client and name.
 
     `prefix` is what stood there between time and address (up to and with `client `), `middle` what stood between
@@ -204,53 +170,53 @@ def quick_query(
     """
     one, eight = np.uint64(1), np.uint64(8)
     at, stop = np.uint64(begin), np.uint64(end)
-    if begin + prefix_size + 2 * _LONGEST > end or not _alike(buffer, at, np.uint64(prefix), np.uint64(prefix_size)):
+    if begin + prefix_size + 2 * _LONGEST > end or not alike(base, at, np.uint64(prefix), np.uint64(prefix_size)):
         return -1, 0, 0, 0
     at += np.uint64(prefix_size)
-    if buffer[at] == 64:
-        at = _printed(buffer, at, stop)
-        if at == stop or buffer[at] != 32:
+    if one_at(base + at) == 64:
+        at = printed(base, at, stop)
+        if at == stop or one_at(base + at) != 32:
             return -1, 0, 0, 0
         at += one
     client = at
     while at + eight <= stop:
-        value = word(buffer, at)
+        value = np.uint64(eight_at(base + at))
         hashes = value ^ _HASHES
-        found = (((value - _BLANKS) & ~value) | ((hashes - _ONES) & ~hashes)) & _TOPS
+        found = (((value - BLANKS) & ~value) | ((hashes - ONES) & ~hashes)) & TOPS
         if found:
-            at += _first(found)
+            at += first_top(found)
             break
         at += eight
     client_end = at
-    if client_end == client or at + eight > stop or buffer[at] != 35:
+    if client_end == client or at + eight > stop or one_at(base + at) != 35:
         return -1, 0, 0, 0
     at += one
-    while at + eight < stop and 48 <= buffer[at] <= 57:
+    while at + eight < stop and 48 <= one_at(base + at) <= 57:
         at += one
-    if at + eight >= stop or buffer[at] != 32 or buffer[at + one] != 40:
+    if at + eight >= stop or one_at(base + at) != 32 or one_at(base + at + one) != 40:
         return -1, 0, 0, 0
-    at = _printed(buffer, at + one, stop)
-    if at + np.uint64(_LONGEST) + eight > stop or not _alike(buffer, at - one, np.uint64(middle), np.uint64(middle_size)):
+    at = printed(base, at + one, stop)
+    if at + np.uint64(_LONGEST) + eight > stop or not alike(base, at - one, np.uint64(middle), np.uint64(middle_size)):
         return -1, 0, 0, 0
     name = at - one + np.uint64(middle_size)
-    at = _printed(buffer, name, stop)
-    if at == stop or at == name or buffer[at] != 32:
+    at = printed(base, name, stop)
+    if at in (stop, name) or one_at(base + at) != 32:
         return -1, 0, 0, 0
     return np.int64(client), np.int64(client_end), np.int64(name), np.int64(at)
 
 
 @njit(cache=True, nogil=True)
-def ending(buffer: Bytes, begin: int, end: int) -> tuple[int, np.uint64]:
+def ending(base: np.uint64, begin: int, end: int) -> tuple[Any, np.uint64]:
     """Where the line ends (at its newline), and a hash of the bytes up to there; -1 if that is far, or near `end`."""
     eight = np.uint64(8)
     at, stop = np.uint64(begin), np.uint64(min(end, begin + _LONGEST))
     mark = np.uint64(0)
     while at + eight <= stop:
-        value = word(buffer, at)
+        value = np.uint64(eight_at(base + at))
         newlines = value ^ _NEWLINES
-        found = (newlines - _ONES) & ~newlines & _TOPS
+        found = (newlines - ONES) & ~newlines & TOPS
         if found:
-            some = _first(found)
+            some = first_top(found)
             mark = (mark ^ (value & ((np.uint64(1) << (eight * some)) - np.uint64(1)))) * _FACTOR
             return np.int64(at + some), mark ^ (mark >> np.uint64(32))
         mark = (mark ^ value) * _FACTOR
@@ -309,6 +275,7 @@ def scan(
     path; the result is the same (a test).
     """
     known[:] = -1
+    base = np.uint64(buffer.ctypes.data)
     # Views are made once: making one counts references, which costs more than reading a name.
     clients, client_ends, names, name_ends = spans[CLIENT], spans[CLIENT_END], spans[NAME], spans[NAME_END]
     types, type_ends, servers, server_ends = endings[QTYPE], endings[QTYPE_END], endings[SERVER], endings[SERVER_END]
@@ -322,24 +289,24 @@ def scan(
         c, c_end, n, n_end, end, tail = -1, 0, 0, 0, -1, -1
         mark = np.uint64(0)
         if fast and middle_size > 0 and at + 3 * _LONGEST < stop:
-            if last >= 0 and buffer[at + 24] == 32 and _alike(buffer, np.uint64(at), np.uint64(last), np.uint64(21)):
-                milli = digits(buffer, at + 21, 3)
-                if milli >= 0:
-                    time, stamp, after = last_time + milli * 1000, NAIVE, at + 24
+            if last >= 0 and buffer[at + 24] == 32 and alike(base, np.uint64(at), np.uint64(last), np.uint64(21)):
+                tenth, hundredth, milli = int(buffer[at + 21]) - 48, int(buffer[at + 22]) - 48, int(buffer[at + 23]) - 48
+                if min(tenth, hundredth, milli) >= 0 and max(tenth, hundredth, milli) <= 9:
+                    time, stamp, after = last_time + (tenth * 100 + hundredth * 10 + milli) * 1000, NAIVE, at + 24
             if stamp == NO_STAMP:
                 time, stamp, after = line_time(buffer, at, at + _STAMP)
                 if stamp == NAIVE and after == at + 24 and buffer[at + 2] == 45 and buffer[at + 20] == 46:
                     last, last_time = at, time - time % 1_000_000
             if stamp != NO_STAMP and buffer[after] == 32:
-                c, c_end, n, n_end = quick_query(buffer, after + 1, stop, prefix, prefix_size, middle, middle_size)
+                c, c_end, n, n_end = quick_query(base, after + 1, stop, prefix, prefix_size, middle, middle_size)
             if c >= 0:
-                end, mark = ending(buffer, n_end, stop)
+                end, mark = ending(base, n_end, stop)
             if end >= 0:
                 tail = known[np.int64(mark & np.uint64(ENDINGS - 1))]
                 if tail >= 0:
                     there, size = np.int64(tails[tail]), end - n_end
                     same = mark == known_marks[tail] and np.int64(tail_ends[tail]) - there == size
-                    if not same or not _alike(buffer, np.uint64(n_end), np.uint64(there), np.uint64(size)):
+                    if not same or not alike(base, np.uint64(n_end), np.uint64(there), np.uint64(size)):
                         tail = -1
         kind = QUERY
         if tail < 0:
@@ -366,15 +333,14 @@ def scan(
                 types[tail], type_ends[tail], servers[tail], server_ends[tail] = q, q_end, s, s_end
                 if fast and end < stop:
                     tails[tail], tail_ends[tail] = n_end, end
-                    there, mark = ending(buffer, n_end, stop)
-                    if there == end:
+                    newline, mark = ending(base, n_end, stop)
+                    if newline == end:
                         known[np.int64(mark & np.uint64(ENDINGS - 1))] = tail
                         known_marks[tail] = mark
-                    found, found_size = _middle(buffer, c_end, n)
-                    if found_size > 0 and end + 8 < stop:
-                        size = _prefix(buffer, start, c)
-                        if size > 0:
-                            middle, middle_size, prefix, prefix_size = found, found_size, start, size
+                    colon, colon_size = _middle(buffer, c_end, n)
+                    front = _prefix(buffer, start, c)
+                    if colon_size > 0 and front > 0 and end + 8 < stop:
+                        middle, middle_size, prefix, prefix_size = colon, colon_size, start, front
         counts[kind] += 1
         if kind == QUERY:
             times[rows] = time

@@ -120,6 +120,7 @@ class TextFile:
             if filled >= 2 and bytes(buffer[:2]) == mark:
                 read = _Utf16(self._stream, name, bytes(buffer[2:filled])).readinto
                 self.error = None
+                self._stream.settle()
                 filled, more = self._fill(read, buffer, 0)
         number = 0
         while filled > begin:
@@ -148,6 +149,7 @@ class TextFile:
             newline = bytes(buffer.data[:filled]).find(b"\n")
             if newline >= 0:
                 rest = filled - newline - 1
+                self._stream.settle()
                 buffer[:rest] = buffer[newline + 1 : filled].copy()
                 return rest, more
         return 0, False

@@ -6,7 +6,6 @@ size, each byte hashed once. A damaged compressed file gives what could be read,
 
 from __future__ import annotations
 
-import hashlib
 import io
 import lzma
 import zlib
@@ -18,6 +17,7 @@ from typing import BinaryIO, Protocol
 
 import zstandard
 
+from wormward.evidence.digest import Digest
 from wormward.evidence.unpack import Unxz, Unzstd
 from wormward.model.errors import EvidenceError
 
@@ -126,15 +126,21 @@ class ByteStream:
         except (OSError, lzma.LZMAError, zstandard.ZstdError) as error:
             raw.close()
             raise EvidenceError(f"cannot be read ({error})", remedy="copy it again from where it came from") from error
-        self._hash = hashlib.sha256() if hashed else None
+        self._digest = Digest() if hashed else None
+        self._hashing: object = None  # what the piece that may still be hashed lies in
         self._progress = progress
         self._told = 0
         self.consumed = 0
         self.ended = False
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill `buffer` as far as bytes are left; 0 at the end. Raises EvidenceError where the file is damaged."""
+        """Fill `buffer` as far as bytes are left; 0 at the end. Raises EvidenceError where the file is damaged.
+
+        They are hashed meanwhile: nobody else may change them before the next call, or `settle`.
+        """
         filled = 0
+        if self._hashing is buffer.obj:
+            self.settle()
         while filled < len(buffer):
             try:
                 count = self._source.readinto(buffer[filled:])
@@ -168,13 +174,20 @@ class ByteStream:
     @property
     def sha256(self) -> str:
         """Digest of the bytes read so far, lower-case hex."""
-        if self._hash is None:
+        if self._digest is None:
             raise ValueError("this stream was opened with hashed=False")
-        return self._hash.hexdigest()
+        return self._digest.text()
+
+    def settle(self) -> None:
+        """All bytes that were read are hashed when this returns, and may change."""
+        if self._digest is not None:
+            self._digest.wait()
+        self._hashing = None
 
     def _account(self, buffer: memoryview, count: int) -> None:
-        if count and self._hash is not None:
-            self._hash.update(buffer[:count])
+        if count and self._digest is not None:
+            self._digest.update(buffer[:count])
+            self._hashing = buffer.obj
         self.consumed += count
         # Progress is of the file as it lies on disk, so that a bar of compressed files ends at 100 %.
         here = self._raw.tell() if not self._raw.closed else self._told
@@ -184,6 +197,8 @@ class ByteStream:
 
     def close(self) -> None:
         """Close the file."""
+        if self._digest is not None:
+            self._digest.close()
         self._source.close()
         self._raw.close()
 

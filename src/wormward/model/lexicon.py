@@ -23,8 +23,11 @@ _Number = TypeVar("_Number", np.uint8, np.int32, np.uint64)
 
 MOST_BYTES = (1 << 31) - 1
 """Arrow's offsets of texts are 32 bits wide."""
+NOT_YET = -2
+"""In a table of numbers: nobody asked for this one."""
 _FEW = 1 << 8
 _BYTES = pa.binary()
+_AT_ONCE = 512  # texts that are looked for side by side: what they touch must not push each other out of the cache
 _ONES = np.uint64(0x0101010101010101)
 _TOPS = np.uint64(0x8080808080808080)
 _LOWS = np.uint64(0x7F7F7F7F7F7F7F7F)
@@ -49,52 +52,6 @@ def small(value: np.uint64) -> np.uint64:
     return value | (capital >> np.uint64(2))
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _rest(data: Bytes, begin: np.uint64, end: np.uint64) -> np.uint64:
-    """Fewer than eight bytes as one number."""
-    value = np.uint64(0)
-    while end > begin:
-        end -= np.uint64(1)
-        value = (value << np.uint64(8)) | np.uint64(data[end])
-    return value
-
-
-@njit(cache=True, nogil=True)
-def _mark(data: Bytes, begin: np.uint64, end: np.uint64, fold: bool, first: np.uint64, factor: np.uint64) -> np.uint64:
-    """A 64-bit hash of `data[begin:end]`, eight bytes at a time; the last eight may overlap those before."""
-    mark = first ^ (end - begin)
-    eight, half = np.uint64(8), np.uint64(32)
-    at = begin
-    while at + eight <= end:
-        value = word(data, at)
-        mark = (mark ^ (small(value) if fold else value)) * factor
-        mark ^= mark >> half
-        at += eight
-    if at == end:
-        return mark
-    value = word(data, end - eight) if end - begin >= eight else _rest(data, at, end)
-    mark = (mark ^ (small(value) if fold else value)) * factor
-    return np.uint64(mark ^ (mark >> half))
-
-
-@njit(cache=True, nogil=True)
-def _same(kept: Bytes, at: np.uint64, data: Bytes, begin: np.uint64, size: np.uint64, fold: bool) -> bool:
-    """True if `size` bytes of `kept` (folded already) are those of `data`."""
-    eight = np.uint64(8)
-    unlike = np.uint64(0)
-    done = np.uint64(0)
-    if size < eight:
-        value = _rest(data, begin, begin + size)
-        return bool(_rest(kept, at, at + size) == (small(value) if fold else value))
-    while done + eight <= size:
-        value = word(data, begin + done)
-        unlike |= word(kept, at + done) ^ (small(value) if fold else value)
-        done += eight
-    value = word(data, begin + size - eight)
-    unlike |= word(kept, at + size - eight) ^ (small(value) if fold else value)
-    return bool(unlike == 0)
-
-
 @njit(cache=True, nogil=True)
 def _find(
     data: Bytes,
@@ -116,8 +73,13 @@ def _find(
     while slots[slot]:
         number = np.int64(slots[slot] & np.uint64(0xFFFFFFFF)) - 1
         at = np.uint64(starts[number])
-        if marks[number] == mark and np.uint64(starts[number + 1]) - at == size and _same(kept, at, data, begin, size, fold):
-            return int(number)
+        if marks[number] == mark and np.uint64(starts[number + 1]) - at == size:
+            same = True
+            for i in range(size):
+                byte = data[begin + i]
+                same &= kept[at + i] == (byte | np.uint8(32) if fold and 65 <= byte <= 90 else byte)
+            if same:
+                return int(number)
         slot = (slot + one) & mask
     slots[slot] = (mark >> half << half) | np.uint64(used + 1)
     marks[used] = mark
@@ -143,53 +105,96 @@ def _number(
     kept: Bytes,
     used: int,
     numbers: Ints,
-    hashed: Marks,
-    places: Ints,
-    sizes: Ints,
-) -> tuple[int, int]:
+) -> tuple[int, np.uint8]:
     """Give each span of `data` its number (-1 where it begins before 0); how many texts there are now is returned.
 
     The texts so far are `kept[starts[n]:starts[n + 1]]`, their hashes `marks`; there is room for all new ones. `slots`
     (a power of two, more than twice as many as texts can come) finds them: upper half of the hash, number + 1; or 0.
 
     The memory these tables lie in is far away. In short loops whose turns do not wait for each other the processor
-    asks for many places at once: four times as fast as one text after the other.
+    asks for many places at once: four times as fast as one text after the other. Nor are there calls: numba counts
+    references for each array that a call gets, which costs more than hashing a name.
     """
     mask = np.uint64(slots.size - 1)
-    one, half = np.uint64(1), np.uint64(32)
+    one, eight, half = np.uint64(1), np.uint64(8), np.uint64(32)
     touched = np.uint8(0)
-    for k in range(numbers.size):
-        if begins[k] >= 0:
-            hashed[k] = _mark(data, np.uint64(begins[k]), np.uint64(ends[k]), fold, first, factor)
-        else:
-            hashed[k] = 0
-    for k in range(numbers.size):
-        slot = hashed[k] & mask
-        there = slots[slot]
-        while there and there >> half != hashed[k] >> half:
-            slot = (slot + one) & mask
+    hashed = np.empty(_AT_ONCE, np.uint64)
+    found, places, sizes = np.empty(_AT_ONCE, np.int32), np.empty(_AT_ONCE, np.int32), np.empty(_AT_ONCE, np.int32)
+    for low in range(0, numbers.size, _AT_ONCE):
+        high = min(low + _AT_ONCE, numbers.size)
+        for k in range(low, high):
+            at, end = np.uint64(max(begins[k], 0)), np.uint64(max(ends[k], 0))
+            size = end - at
+            mark = first ^ size
+            while at + eight <= end:
+                value = word(data, at)
+                if fold:
+                    value = small(value)
+                mark = (mark ^ value) * factor
+                mark ^= mark >> half
+                at += eight
+            if at < end:
+                value = np.uint64(0)
+                if size >= eight:
+                    value = word(data, end - eight)  # some of it once more
+                else:
+                    while end > at:
+                        end -= one
+                        value = (value << eight) | np.uint64(data[end])
+                if fold:
+                    value = small(value)
+                mark = (mark ^ value) * factor
+                mark ^= mark >> half
+            hashed[k - low] = mark
+        for k in range(high - low):
+            slot = hashed[k] & mask
             there = slots[slot]
-        numbers[k] = np.int64(there & np.uint64(0xFFFFFFFF)) - 1
-    for k in range(numbers.size):
-        number = max(numbers[k], 0)
-        places[k] = starts[number]
-        sizes[k] = starts[number + 1] - starts[number]
-    for k in range(numbers.size):
-        touched |= kept[places[k]] | kept[places[k] + max(sizes[k] - 1, 0)]
-    for k in range(numbers.size):
-        number = numbers[k]
-        numbers[k] = -1
-        if begins[k] < 0:
-            continue
-        begin, end = np.uint64(begins[k]), np.uint64(ends[k])
-        known = False
-        if number >= 0:
-            at = np.uint64(places[k])
-            known = np.uint64(sizes[k]) == end - begin and _same(kept, at, data, begin, end - begin, fold)
-        if not known:
-            number = _find(data, begin, end, fold, hashed[k], slots, marks, starts, kept, used)
-            used = max(used, number + 1)
-        numbers[k] = number
+            while there and there >> half != hashed[k] >> half:
+                slot = (slot + one) & mask
+                there = slots[slot]
+            found[k] = np.int64(there & np.uint64(0xFFFFFFFF)) - 1
+        for k in range(high - low):
+            number = max(found[k], 0)
+            places[k] = starts[number]
+            sizes[k] = starts[number + 1] - starts[number]
+        for k in range(high - low):
+            touched |= kept[places[k]] | kept[places[k] + max(sizes[k] - 1, 0)]
+        for k in range(low, high):
+            number = found[k - low]
+            numbers[k] = -1
+            if begins[k] < 0:
+                continue
+            begin, end = np.uint64(begins[k]), np.uint64(ends[k])
+            known = False
+            if number >= 0:
+                at = np.uint64(places[k - low])
+                size = end - begin
+                if np.uint64(sizes[k - low]) == size:
+                    unlike = np.uint64(0)
+                    done = np.uint64(0)
+                    while done + eight <= size:
+                        value = word(data, begin + done)
+                        if fold:
+                            value = small(value)
+                        unlike |= word(kept, at + done) ^ value
+                        done += eight
+                    if done < size:
+                        value, other = np.uint64(0), np.uint64(0)
+                        if size >= eight:
+                            value, other = word(data, end - eight), word(kept, at + size - eight)
+                        else:
+                            while done < size:
+                                value = (value << eight) | np.uint64(data[begin + done])
+                                other = (other << eight) | np.uint64(kept[at + done])
+                                done += one
+                        if fold:
+                            value = small(value)
+                        unlike |= other ^ value
+                    known = unlike == 0
+            if not known:
+                number = _find(data, begin, end, fold, hashed[k - low], slots, marks, starts, kept, used)
+                used = max(used, number + 1)
+            numbers[k] = number
     return used, touched
 
 
@@ -203,6 +208,17 @@ def _place(slots: Marks, marks: Marks, used: int) -> None:
         while slots[slot]:
             slot = (slot + one) & mask
         slots[slot] = (marks[number] >> half << half) | np.uint64(number + 1)
+
+
+@njit(cache=True, nogil=True)
+def translate(codes: Ints, table: Ints, numbers: Ints) -> int:
+    """What `table` says of each of `codes`, -1 for negative ones; the least of these numbers is returned."""
+    least = 0
+    for k in range(codes.size):
+        number = table[codes[k]] if codes[k] >= 0 else np.int32(-1)
+        numbers[k] = number
+        least = min(least, int(number))
+    return least
 
 
 class Lexicon:
@@ -248,9 +264,9 @@ class Lexicon:
         count = len(begins)
         self._room(count, size)
         numbers = np.empty(count, np.int32)
+        first, factor = self._secret
         state = (self._slots, self._marks, self._starts, self._kept, self._used)
-        scratch = (np.empty(count, np.uint64), np.empty(count, np.int32), np.empty(count, np.int32))
-        self._used, _ = _number(data, begins, ends, self._fold, *self._secret, *state, numbers, *scratch)
+        self._used, _ = _number(data, begins, ends, self._fold, first, factor, *state, numbers)
         return numbers
 
     def _room(self, count: int, size: int) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -41,23 +42,27 @@ def note(table: pa.Table) -> dict[bytes, bytes]:
     """What a part with these rows of `dns_queries` says in its footer; nothing if that would be too much."""
     keys = table.select(["site", "client", "server", "file_no"]).append_column("answered", pc.is_valid(table.column("rcode")))
     keys = keys.unify_dictionaries()
-    codes, values = zip(*(_coded(keys.column(name)) for name in _BY), strict=True)
-    bases = [len(v) + 1 for v in values]
-    if float(np.prod(bases, dtype=np.float64)) >= 2.0**63:
-        return {}
-    one = np.zeros(table.num_rows, np.int64)
-    for code, base in zip(codes, bases, strict=True):
-        one *= base
-        one += code
+    # One number a row is grouped several times faster than five values.
+    one, values = np.zeros(table.num_rows, np.int64), []
+    most = 1
+    for name in _BY:
+        numbers, distinct = _numbered(keys.column(name))
+        most *= len(distinct)
+        if most >= 1 << 63:
+            return {}
+        if len(distinct) > 1:
+            one *= len(distinct)
+            one += numbers
+        values.append(distinct)
     rows = pa.table({"one": one, "time": table.column("time")})
     facts = rows.group_by("one", use_threads=False).aggregate([([], "count_all"), ("time", "min"), ("time", "max")])
     if facts.num_rows > MOST:
         return {}
     columns: list[pa.Array] = []
     rest = facts.column("one").to_numpy()
-    for value, base in zip(reversed(values), reversed(bases), strict=True):
-        code, rest = rest % base, rest // base
-        columns.insert(0, value.take(pa.array(code, mask=code == len(value))))
+    for distinct in reversed(values):
+        rest, number = np.divmod(rest, len(distinct))
+        columns.insert(0, distinct.take(pa.array(number)))
     columns += [facts.column(name) for name in ("count_all", "time_min", "time_max")]
     packed = pa.BufferOutputStream()
     with pa.ipc.new_stream(packed, SCHEMA) as stream:
@@ -65,13 +70,16 @@ def note(table: pa.Table) -> dict[bytes, bytes]:
     return {KEY: base64.b64encode(packed.getvalue())}
 
 
-def _coded(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
-    """Numbers (int64) of a column's values, and the distinct values; one number more stands for null."""
+def _numbered(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
+    """The values of a column as numbers, and what they stand for: the distinct values, and null where it comes up."""
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
-    values = column.chunk(0).dictionary if column.num_chunks else pa.array([], column.type.value_type)
-    codes = [pc.fill_null(chunk.indices.cast(pa.int64()), len(values)).to_numpy(zero_copy_only=False) for chunk in column.chunks]
-    return np.concatenate(codes) if codes else np.empty(0, np.int64), values
+    distinct = column.chunk(0).dictionary
+    numbers = pa.chunked_array([chunk.indices for chunk in column.chunks])
+    if column.null_count:
+        numbers = numbers.fill_null(len(distinct))
+        distinct = pa.concat_arrays([distinct, pa.nulls(1, distinct.type)])
+    return numbers.to_numpy(), distinct
 
 
 def noted(parts: Sequence[Path]) -> pa.Table | None:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from wormward.model.errors import WorkspaceError
-from wormward.model.lexicon import Ints, Lexicon
+from wormward.model.lexicon import NOT_YET, Ints, Lexicon, translate
 from wormward.model.reading import Coded, Words
 from wormward.model.tables import TIME, Table
 
@@ -28,9 +28,7 @@ KEPT = 32 << 20
 _ROUGH_CELL = 16  # bytes that a waiting Python value is counted as
 _SECRET = os.urandom(16)
 _VOCABULARIES = 8  # of a column that are remembered; readers have one a thread, and replace it when it grows large
-_NOT_YET = -2
 _PLACE = 12  # bytes of a row's file number and ordinal
-_ROUGH_LIST = 4  # bytes a row of lists that are not there
 
 Values: TypeAlias = Sequence[Any] | Any  # ... or a pa.Array or pa.ChunkedArray, which have no types of their own
 Run = tuple[int, int, int]  # rows of one file in a row: file number, place of the first among the file's rows, how many
@@ -47,6 +45,16 @@ def stored_schema(table: Table) -> pa.Schema:
     return pa.schema([*columns, pa.field("file_no", pa.int32()), pa.field("ordinal", pa.int64())])
 
 
+def nothing(kind: pa.DataType, count: int) -> pa.Array:
+    """`count` times null, of text or lists in no memory: zeros that nobody touches take none."""
+    if not (kind == DICTIONARY or pa.types.is_list(kind)):
+        return pa.nulls(count, kind)
+    buffers = [pa.py_buffer(np.zeros(count // 8 + 1, np.uint8)), pa.py_buffer(np.zeros(count + 1, np.int32))]
+    if kind == DICTIONARY:
+        return pa.DictionaryArray.from_arrays(pa.Array.from_buffers(pa.int32(), count, buffers, count), pa.array([], pa.string()))
+    return pa.Array.from_buffers(kind, count, buffers, count, children=[pa.array([], kind.value_type)])
+
+
 def _text(values: pa.Array) -> pa.DictionaryArray:
     """Any array of text as dictionary-encoded text without null among the distinct values. Raises ArrowException."""
     if not pa.types.is_dictionary(values.type) or values.dictionary.null_count:
@@ -55,9 +63,12 @@ def _text(values: pa.Array) -> pa.DictionaryArray:
 
 
 def _numbered(values: pa.Array, lexicon: Lexicon) -> pa.Array:
-    """Text as its numbers in `lexicon` (int32, null where absent). Raises ArrowException, OverflowError."""
+    """Text as its numbers in `lexicon` (int32, null where absent; of type null where nothing is there).
+
+    Raises ArrowException, OverflowError.
+    """
     if pa.types.is_null(values.type):
-        return pa.nulls(len(values), pa.int32())
+        return values
     coded = _text(values)
     return pa.array(lexicon.numbers(coded.dictionary.cast(pa.string()))).take(coded.indices)
 
@@ -69,26 +80,24 @@ def _translated(coded: Coded, lexicon: Lexicon, known: dict[Words, Ints]) -> pa.
     """
     table = known.get(coded.words)
     most = int(coded.codes.max())
-    if table is None or most >= len(table) - 1:
-        longer = np.full(max(2 * most, 1 << 8) + 1, _NOT_YET, np.int32)
-        longer[-1] = -1  # which is where absent ones look
+    if table is None or most >= len(table):
+        longer = np.full(max(2 * most, 1 << 8), NOT_YET, np.int32)
         if table is not None:
-            longer[: len(table) - 1] = table[:-1]
+            longer[: len(table)] = table
         known[coded.words] = table = longer
         while len(known) > _VOCABULARIES:
             del known[next(iter(known))]
-    numbers = table[coded.codes]
-    new = numbers == _NOT_YET
-    if new.any():
-        fresh, first = np.unique(coded.codes[new], return_index=True)
+    numbers = np.empty(len(coded), np.int32)
+    least = translate(coded.codes, table, numbers)
+    if least == NOT_YET:
+        fresh, first = np.unique(coded.codes[numbers == NOT_YET], return_index=True)
         fresh = fresh[np.argsort(first)]
         texts = coded.words.texts(fresh)
         there = texts.is_valid().to_numpy(zero_copy_only=False)
         table[fresh[~there]] = -1
         table[fresh[there]] = lexicon.numbers(texts.drop_null())
-        numbers = table[coded.codes]
-    gone = numbers < 0
-    return pa.array(numbers, mask=gone if gone.any() else None)
+        least = translate(coded.codes, table, numbers)
+    return pa.array(numbers, mask=numbers < 0 if least < 0 else None)
 
 
 def _worded(numbers: pa.Array, texts: pa.Array) -> pa.Array:
@@ -212,7 +221,7 @@ class TableBuffer:
                 raise WorkspaceError(f"table {self.table.name}, column {name}: {error}") from error
         self._chunks.append(_Chunk(arrays, runs))
         count = len(arrays[0])
-        self.size += sum(a.nbytes or count * _ROUGH_LIST for a in arrays) + count * _PLACE
+        self.size += sum(a.nbytes for a in arrays) + count * _PLACE
         self.size += self._known() - known
 
     def take(self) -> pa.Table:
@@ -245,11 +254,13 @@ class TableBuffer:
 
     def _column(self, i: int, group: list[_Chunk], texts: pa.Array | None) -> pa.Array:
         """Column `i` of some chunks in one array, numbers as the `texts` they mean; the chunks let go of it."""
+        if all(pa.types.is_null(chunk.columns[i].type) for chunk in group):
+            return nothing(stored_type(self._kinds[i]), sum(len(chunk.columns[i]) for chunk in group))
         parts = []
         for chunk in group:
             values, chunk.columns[i] = chunk.columns[i], None
             try:
-                parts.append(values if texts is not None else _stored(values, self._kinds[i]))
+                parts.append(_stored(values, pa.int32() if texts is not None else self._kinds[i]))
             except pa.ArrowException as error:
                 raise WorkspaceError(f"table {self.table.name}, column {self._names[i]}: {error}") from error
         whole = parts[0] if len(parts) == 1 else pa.concat_arrays(parts)

@@ -1,8 +1,9 @@
 """How a workspace lies in a folder, who may write there, and whether what is there may be replaced.
 
 `workspace.json` says the schema version and is there only when the workspace is whole; `sources.parquet` lists the
-evidence files in the order of their digests; `tables/<table>/part-00000.parquet` … hold the rows; `lock` is held by the one
-who writes; `unfinished/` is what a run is writing (one that was killed leaves it, the next one clears it).
+evidence files in the order of their digests; `tables/<table>/part-00000.parquet` … hold the rows (those of
+`dns_queries` note who asked whom in their footers); `lock` is held by the one who writes; `unfinished/` is what a run
+is writing (one that was killed leaves it, the next one clears it).
 """
 
 from __future__ import annotations

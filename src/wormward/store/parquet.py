@@ -17,6 +17,7 @@ from wormward.model.errors import WorkspaceError
 # Dictionaries of names are large, though never larger than what a part holds; beyond this limit Parquet would write each
 # name out again and again, and the engine could not read the distinct ones off.
 _DICTIONARY_LIMIT = 512 << 20
+_FILE_NO = "file_no"
 
 
 def disk_error(what: str, folder: Path, error: OSError) -> WorkspaceError:
@@ -30,8 +31,9 @@ def disk_error(what: str, folder: Path, error: OSError) -> WorkspaceError:
 
 
 def _encodings(schema: pa.Schema) -> dict[str, str]:
-    """Numbers that rise row by row are tiny as differences; text is dictionary-encoded anyway."""
-    return {f.name: "DELTA_BINARY_PACKED" for f in schema if pa.types.is_integer(f.type) or pa.types.is_timestamp(f.type)}
+    """Numbers that rise row by row are tiny as differences. Text and the file's number, of which few come often, are not here."""
+    numbers = [f.name for f in schema if pa.types.is_integer(f.type) or pa.types.is_timestamp(f.type)]
+    return {name: "DELTA_BINARY_PACKED" for name in numbers if name != _FILE_NO}
 
 
 def _groups(table: pa.Table, texts: list[str]) -> Iterator[pa.Table]:
@@ -74,11 +76,11 @@ def write_part(table: pa.Table, path: Path, what: str, notes: Mapping[bytes, byt
             file,
             table.schema,
             compression="zstd",
-            use_dictionary=texts,
+            use_dictionary=[*texts, _FILE_NO] if _FILE_NO in table.schema.names else texts,
             dictionary_pagesize_limit=_DICTIONARY_LIMIT,
             column_encoding=encodings,
             # Smallest and largest text of a group help nobody and cost as much as writing it.
-            write_statistics=list(encodings),
+            write_statistics=[*encodings, _FILE_NO],
         )
         with writer:
             for group in _groups(table, texts):
@@ -92,13 +94,18 @@ def write_part(table: pa.Table, path: Path, what: str, notes: Mapping[bytes, byt
 def put_aside(table: pa.Table, path: Path, what: str) -> pa.Table:
     """`table` as it lies in the new file `path` (mode 0600), out of memory until somebody looks at it.
 
-    For this run only: as it is in memory, so that neither writing nor reading costs more than copying. Raises
-    WorkspaceError, leaving nothing.
+    For this run only: as it is in memory, so that neither writing nor reading costs more than copying; columns that
+    hold nothing are not written. Raises WorkspaceError, leaving nothing.
     """
-    with _whole(path, what) as file, pa.ipc.new_stream(file, table.schema) as stream:
-        stream.write_table(table)
+    empty = [i for i, column in enumerate(table.columns) if column.null_count == table.num_rows]
+    rest = table.drop_columns([table.schema.names[i] for i in empty])
+    with _whole(path, what) as file, pa.ipc.new_stream(file, rest.schema) as stream:
+        stream.write_table(rest)
     try:
         with pa.memory_map(str(path)) as shown:
-            return pa.ipc.open_stream(shown).read_all()
+            kept = pa.ipc.open_stream(shown).read_all()
     except OSError as error:
         raise disk_error(what, path.parent, error) from error
+    for i in empty:
+        kept = kept.add_column(i, table.schema.field(i), table.column(i))
+    return kept
