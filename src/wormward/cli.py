@@ -89,6 +89,10 @@ def assess(
     tz: Annotated[
         str | None, typer.Option("--tz", metavar="NAME", help="Time zone of stamps that carry none, e.g. Asia/Tokyo.")
     ] = None,
+    year: Annotated[
+        int | None,
+        typer.Option("--year", metavar="YEAR", min=1990, max=2100, help="Year of the first line of logs whose stamps carry none."),
+    ] = None,
     pack: Annotated[
         list[Path] | None,
         typer.Option("--pack", metavar="FOLDER", help="A threat pack instead of the built-in ones; repeat for more."),
@@ -135,6 +139,7 @@ def assess(
             all_time=all_time,
             tolerance=tolerance,
             time_zone=tz,
+            year=year,
             packs=tuple(pack or ()),
             jobs=jobs,
             quiet=quiet,

@@ -45,6 +45,7 @@ class Request:
     all_time: bool = False
     tolerance: int | None = None
     time_zone: str | None = None
+    year: int | None = None
     packs: tuple[Path, ...] = ()
     jobs: int | None = None
     quiet: bool = False
@@ -52,7 +53,7 @@ class Request:
 
 def run(asked: Request) -> Assessment:
     """Assess, show and write. Raises WormwardError where that cannot be done; then no report is there that is not whole."""
-    site = with_options(load_site(asked.site) if asked.site else Site(), list(asked.controllers), asked.time_zone)
+    site = with_options(load_site(asked.site) if asked.site else Site(), list(asked.controllers), asked.time_zone, asked.year)
     since, until = between(asked.since, asked.until, site)
     outputs = [path for path in (asked.json, asked.html) if path]
     if len({path.resolve() for path in outputs}) < len(outputs):

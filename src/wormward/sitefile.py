@@ -7,6 +7,7 @@
     resolvers = ["10.20.0.6"]                      # without: those that answered questions for names
     scanners = ["10.20.9.1"]                       # vulnerability scanners and inventory tools
     time_zone = "Asia/Tokyo"                       # of log stamps that carry none; without: UTC
+    year = 2009                                    # of the first line of logs whose stamps carry none
 
 Unknown keys are refused: a misspelt one would be silently without effect.
 """
@@ -25,6 +26,7 @@ from wormward.model.text import printable
 
 _LISTS = ("ranges", "domain_controllers", "resolvers", "scanners")
 _TEXTS = ("name", "time_zone")
+_YEARS = range(1990, 2101)
 
 
 def load_site(path: Path) -> Site:
@@ -49,12 +51,15 @@ def _site(table: dict[str, object], where: str) -> Site:
             fits = isinstance(value, list) and all(isinstance(item, str) for item in value)
         elif key in _TEXTS:
             fits = isinstance(value, str) and bool(value.strip())
+        elif key == "year":
+            fits = isinstance(value, int) and value in _YEARS
         else:
             raise SiteError(
-                f"{where}: unknown key site.{printable(key)}; remove it, or write one of {', '.join((*_TEXTS, *_LISTS))}"
+                f"{where}: unknown key site.{printable(key)}; remove it, or write one of {', '.join((*_TEXTS, 'year', *_LISTS))}"
             )
         if not fits:
-            kind = "a list of texts in quotes" if key in _LISTS else "a text in quotes"
+            others = "a year, such as 2009" if key == "year" else "a text in quotes"
+            kind = "a list of texts in quotes" if key in _LISTS else others
             raise SiteError(f"{where}: site.{key} must be {kind}; correct it there")
     texts: dict[str, list[str]] = {key: [str(x) for x in value] for key in _LISTS if isinstance(value := table.get(key), list)}
     zone = table.get("time_zone")
@@ -66,6 +71,7 @@ def _site(table: dict[str, object], where: str) -> Site:
             resolvers=addresses(texts.get("resolvers", ())),
             scanners=addresses(texts.get("scanners", ())),
             time_zone=known_zone(str(zone)) if zone is not None else None,
+            year=year if isinstance(year := table.get("year"), int) else None,
         )
     except (ValueError, UsageError) as error:
         raise SiteError(f"{where}: {error}; correct it there") from error
@@ -91,11 +97,11 @@ def known_zone(name: str) -> str:
     return name
 
 
-def with_options(site: Site, controllers: list[str], time_zone: str | None) -> Site:
-    """`site` with what `--dc` and `--tz` add. Raises UsageError where that is malformed."""
+def with_options(site: Site, controllers: list[str], time_zone: str | None, year: int | None = None) -> Site:
+    """`site` with what `--dc`, `--tz` and `--year` add. Raises UsageError where that is malformed."""
     try:
         named = addresses(controllers)
     except UsageError as error:
         raise UsageError(f"--dc: {error}") from error
     zone = known_zone(time_zone) if time_zone is not None else site.time_zone
-    return replace(site, domain_controllers=site.domain_controllers | named, time_zone=zone)
+    return replace(site, domain_controllers=site.domain_controllers | named, time_zone=zone, year=year or site.year)

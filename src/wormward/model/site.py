@@ -17,7 +17,8 @@ class Site:
     """Name, ranges and known servers of a site; everything works without it.
 
     `domain_controllers`, `resolvers` and `scanners` are addresses as text; `time_zone` is an IANA name that
-    log stamps without a zone are read in (None: UTC is assumed, and coverage says so).
+    log stamps without a zone are read in (None: UTC is assumed, and coverage says so). `year` is that of the first
+    line of logs whose stamps have none (None: such logs are not read, and coverage says so).
     """
 
     name: str = "site"
@@ -26,6 +27,7 @@ class Site:
     resolvers: frozenset[str] = frozenset()
     scanners: frozenset[str] = frozenset()
     time_zone: str | None = None
+    year: int | None = None
 
     def holds(self, address: str) -> bool:
         """True if `address` belongs to the site (its ranges, or private ranges where it has none)."""

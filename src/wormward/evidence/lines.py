@@ -1,0 +1,319 @@
+"""Logs of which each line is a text of its own: what all their readers share.
+
+A source of this kind brings a `Parser`: it is told the lines in order and gives facts, says that a line is not its
+concern, or that it cannot be read. Decoding, local times, missing years, batches and coverage are done here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from wormward.evidence import kernels
+from wormward.evidence.blocks import Block, TextFile, text_of
+from wormward.evidence.files import EvidenceFile
+from wormward.evidence.rows import CP932, LEAST_TIME, MOST_TIME, Tally, Zone
+from wormward.evidence.values import label_bytes
+from wormward.model.errors import EvidenceError
+from wormward.model.reading import FileRead, ReadContext
+from wormward.model.tables import BY_NAME
+from wormward.model.text import N_, escaped_path, printable
+
+ROWS: Final = 1 << 15
+"""Rows of one table that are handed over at once."""
+MOST_LINE: Final = 1 << 16
+"""Characters of one line; a longer one is damage, no log line."""
+YEAR_GIVEN: Final = N_("Its stamps carry no year; the one given for this source was taken for its first line.")
+OTHERS: Final = N_("Some of its lines are of other programs or of kinds that are not read; they were passed over.")
+_MONTHS = {
+    "jan": 1,
+    "feb": 2,
+    "mar": 3,
+    "apr": 4,
+    "may": 5,
+    "jun": 6,
+    "jul": 7,
+    "aug": 8,
+    "sep": 9,
+    "oct": 10,
+    "nov": 11,
+    "dec": 12,
+}
+_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?\s?(Z|[+-]\d\d:?\d\d)?")
+_STAMP = re.compile(r"([A-Z][a-z]{2}) {1,2}(\d{1,2}) (?:(\d{4}) )?(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?(?: (\d{4}))?")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_YEAR = "its stamps carry no year"
+
+
+class Fact(NamedTuple):
+    """One row: its table, its time (UTC microseconds, from a `Clock`) and its columns; absent ones are null.
+
+    Texts are as the log has them: they are escaped when the row is handed over, DNS names brought to their usual form.
+    """
+
+    table: str
+    time_us: int
+    values: Mapping[str, Any]
+
+
+class Parser(Protocol):
+    """Makes facts of the lines of one file, told in order."""
+
+    def line(self, text: str, number: int) -> Iterable[Fact] | None:
+        """Facts of a line (counted from 1); None if it is of another kind. Raises ValueError if it is damaged.
+
+        `place` is the line unless the fact says another.
+        """
+        ...
+
+    def end(self) -> Iterable[Fact]:
+        """What was waiting for more lines."""
+        ...
+
+    def notes(self) -> tuple[str, ...]:
+        """What coverage should say of how the file was read (msgids)."""
+        ...
+
+
+@dataclass(slots=True)
+class Clock:
+    """Stamps to UTC microseconds by one source's zone and year; remembers what had to be supplied.
+
+    `year` is that of the first line whose stamp has none; where the months turn back from December to January in the
+    order of the lines, the next year begins.
+    """
+
+    zone: Zone = field(default_factory=Zone)
+    year: int | None = None
+    naive: bool = False
+    yearless: bool = False
+    _month: int = 0
+    _last: tuple[str, int] = ("", 0)
+
+    def at(self, *parts: int, micro: int = 0, offset_s: int | None = None) -> int:
+        """Time of year, month, day, hour, minute and second; local unless `offset_s` (east is positive) is told.
+
+        Raises ValueError if there is no such time.
+        """
+        year, month, day, hour, minute, second = parts
+        leap = second == 60  # the day's last second may be 60: the one after 59
+        when = datetime(year, month, day, hour, minute, 59 if leap else second, tzinfo=UTC)
+        time = int((when - _EPOCH).total_seconds()) * 1_000_000 + micro + (1_000_000 if leap else 0)
+        if offset_s is not None:
+            return self._possible(time - offset_s * 1_000_000)
+        self.naive = True
+        stamps = np.array([kernels.NAIVE], np.int8)
+        return self._possible(int(self.zone.to_utc(np.array([time], np.int64), stamps)[0]))
+
+    def iso(self, text: str) -> int:
+        """Time of an ISO 8601 stamp at the beginning of `text`, with or without a zone. Raises ValueError."""
+        found = _ISO.match(text)
+        if found is None:
+            raise ValueError("no ISO 8601 time")
+        micro = int((found[7] or "0")[:6].ljust(6, "0"))
+        offset = None if found[8] is None else _offset_s(found[8])
+        return self._cached(found, micro, lambda: self.at(*map(int, found.groups()[:6]), offset_s=offset))
+
+    def stamp(self, text: str) -> int:
+        """Time of a syslog stamp (`Nov 23 08:49:33`, perhaps with a year) at the beginning of `text`.
+
+        Raises ValueError if there is none, EvidenceError if no year is known.
+        """
+        found = _STAMP.match(text)
+        month = _MONTHS.get(found[1].lower()) if found else None
+        if found is None or month is None:
+            raise ValueError("no syslog time")
+        micro = int((found[7] or "0").ljust(6, "0"))
+        year = found[3] or found[8]
+        numbers = (month, int(found[2]), int(found[4]), int(found[5]), int(found[6]))
+        return self._cached(found, micro, lambda: self.at(int(year) if year else self.year_of(month), *numbers))
+
+    def year_of(self, month: int) -> int:
+        """The year of a stamp that has none. Raises EvidenceError if none was given for this source."""
+        if self.year is None:
+            raise EvidenceError(_NO_YEAR, remedy="say of which year its first line is: --year 2009, or `year` in site.toml")
+        self.yearless = True
+        if self._month == 12 and month == 1:
+            self.year += 1
+        self._month = month
+        return self.year
+
+    def epoch(self, text: str) -> int:
+        """Time of seconds since 1970, perhaps with a fraction. Raises ValueError."""
+        whole, _, fraction = text.partition(".")
+        if not (whole.isascii() and whole.isdigit() and len(whole) < 12 and (not fraction or fraction.isdigit())):
+            raise ValueError("no seconds since 1970")
+        return self._possible(int(whole) * 1_000_000 + int(fraction[:6].ljust(6, "0") or 0))
+
+    def _cached(self, found: re.Match[str], micro: int, seconds: Callable[[], int]) -> int:
+        """Lines of one second share its reckoning; `micro` is added."""
+        text = found[0]
+        if self._last[0] != text:
+            self._last = (text, seconds())
+        return self._last[1] + micro
+
+    @staticmethod
+    def _possible(time: int) -> int:
+        if not LEAST_TIME < time < MOST_TIME:
+            raise ValueError("no possible time")
+        return time
+
+
+def _offset_s(text: str) -> int:
+    """Seconds east of Greenwich of `Z`, `+09:00` or `+0900`."""
+    if text == "Z":
+        return 0
+    seconds = int(text[1:3]) * 3600 + int(text[-2:]) * 60
+    return -seconds if text[0] == "-" else seconds
+
+
+def decoded(raw: bytes) -> tuple[str, bool]:
+    """Text of a line that is UTF-8 or, failing that, cp932 (then True); bytes of neither stay single surrogates."""
+    try:
+        return raw.decode("utf-8"), False
+    except UnicodeDecodeError:
+        pass
+    try:
+        return raw.decode("cp932"), True
+    except UnicodeDecodeError:
+        return raw.decode("utf-8", "surrogateescape"), False
+
+
+def first_lines(head: bytes, count: int = 20) -> list[str]:
+    """The first whole lines of a file's head that are not blank, for recognition."""
+    lines = text_of(head).split(b"\n")
+    if len(head) >= 4096 and len(lines) > 1:
+        lines.pop()  # it may be cut
+    return [decoded(line.rstrip(b"\r"))[0] for line in lines[:count] if line.strip()]
+
+
+def dns_name(text: str) -> str:
+    """A name as `dns_queries` has it: small letters, no final dot, escaped like those of captures."""
+    return label_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+def _clean(table: str, column: str, value: Any) -> Any:
+    """A value that may stand in a table: hostile text escaped."""
+    if isinstance(value, str):
+        return _ESCAPES.get((table, column), printable)(value)
+    return [printable(item) for item in value] if isinstance(value, list) else value
+
+
+_ESCAPES: dict[tuple[str, str], Callable[[str], str]] = {
+    ("dns_queries", "name"): dns_name,
+    ("smb_files", "path"): escaped_path,
+    ("smb_files", "share"): escaped_path,
+    ("smb_shares", "share"): escaped_path,
+}
+
+
+class _Sheets:
+    """Facts in, batches of columns out."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._facts: dict[str, list[tuple[Fact, int]]] = {}
+
+    def add(self, facts: Iterable[Fact], line: int) -> None:
+        for fact in facts:
+            rows = self._facts.setdefault(fact.table, [])
+            rows.append((fact, line))
+            if len(rows) >= ROWS:
+                self._hand_over(fact.table)
+
+    def _hand_over(self, table: str) -> None:
+        rows = self._facts.pop(table)
+        columns: dict[str, Any] = {}
+        for column in BY_NAME[table].reader_columns:
+            if column.name in ("site", "time"):
+                continue
+            if column.name == "place":
+                columns["place"] = pa.array([fact.values.get("place", line) for fact, line in rows], pa.int64())
+                continue
+            values = [_clean(table, column.name, fact.values.get(column.name)) for fact, _ in rows]
+            columns[column.name] = pa.array(values, column.type)
+        self._tally.add(table, np.array([fact.time_us for fact, _ in rows], np.int64), columns)
+
+    def finish(self) -> None:
+        for table in sorted(self._facts):
+            self._hand_over(table)
+
+
+def _numbered(text: TextFile) -> Iterator[tuple[bytes, int]]:
+    """All lines of a file with their numbers."""
+    number = 1
+    for block in text.blocks():
+        for raw in _of_block(block):
+            yield raw, number
+            number += 1
+        text.recycle(block.buffer)
+
+
+def _of_block(block: Block) -> Sequence[bytes]:
+    lines = bytes(block.view).split(b"\n")
+    if lines and not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def read_lines(
+    file: EvidenceFile,
+    context: ReadContext,
+    kind: str,
+    parser_of: Callable[[Clock], Parser],
+    *,
+    blind: tuple[str, ...],
+    remedy: str = "look at these lines: a copy may be cut or damaged",
+) -> FileRead:
+    """Read one log line by line. Trouble becomes problems of its coverage, never an exception. Raises WorkspaceError.
+
+    `remedy` says what to do about lines that cannot be read; `blind` are msgids of what the source cannot show.
+    """
+    tally = Tally(file, context)
+    clock, sha256, cp932, others, parser = Clock(), "", False, 0, None
+    try:
+        clock = Clock(Zone.of_site(context.site.time_zone), context.site.year)
+    except EvidenceError as error:
+        tally.trouble(error)
+    sheets = _Sheets(tally)
+    try:
+        parser = parser_of(clock)
+        with file.open(context.progress) as stream:
+            text = TextFile(stream)
+            dateless = False
+            for raw, number in _numbered(text):
+                line, odd = decoded(raw.rstrip(b"\r"))
+                cp932 = cp932 or odd
+                if not line.strip() or dateless:
+                    continue
+                try:
+                    facts = parser.line(line, number) if len(line) <= MOST_LINE else ()
+                except ValueError:
+                    tally.bad_at([number], 1)
+                except EvidenceError as error:  # what is wrong with one stamp is wrong with all: read on for the digest only
+                    tally.trouble(EvidenceError(error.what, place=error.place or f"line {number}", remedy=error.remedy))
+                    dateless = True
+                else:
+                    if facts is None:
+                        others += 1
+                    elif len(line) > MOST_LINE:
+                        tally.bad_at([number], 1)
+                    else:
+                        sheets.add(facts, number)
+            sheets.add(parser.end(), 0)
+            sha256 = stream.sha256
+            if text.error is not None:
+                raise text.error
+    except EvidenceError as error:
+        tally.trouble(error)
+    sheets.finish()
+    notes = (*(parser.notes() if parser else ()), *((CP932,) if cp932 else ()), *((YEAR_GIVEN,) if clock.yearless else ()))
+    notes += (OTHERS,) if others else ()
+    zone = (clock.zone.name, clock.zone.known) if clock.naive else ("UTC", "stamped")
+    return tally.finish(sha256, kind, zone=zone, remedy=remedy, blind=blind, notes=notes)
