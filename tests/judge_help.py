@@ -44,6 +44,7 @@ KINDS = {
     "lateral.admin-share": Kind.LATERAL_WRITE,
     "share.autorun": Kind.SHARE_WRITE,
     "bots.mail": Kind.BOT_WORK,
+    "reported.sinkhole": Kind.REPORTED,
 }
 SENTENCES = {
     "names.day-list": "It asked for {names} of {asked} names of variant {variant}'s list of {day}.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import json
 import lzma
 import os
 import tempfile
@@ -105,7 +104,6 @@ def test_separate_gives_each_file_a_site(tmp_path: Path) -> None:
         ("x.pcap", b"", "is empty"),
         ("x.zip", b"PK\x03\x04rest", "is a zip archive"),
         ("x.bz2", bz2.compress(CSV), "is packed with bzip2"),
-        ("eve.json", json.dumps({"timestamp": "2026", "event_type": "dns"}).encode(), "looks like Suricata's eve.json"),
         ("ssl.log", b"#separator \\x09\n#path\tssl\n", "is Zeek's ssl log, which is not used"),
         ("cut.gz", gzip.compress(CSV, mtime=0)[:12], "is damaged: the compressed file ends before its data do"),
         ("bad.xz", b"\xfd7zXZ\0" + b"x" * 50, "is damaged"),

@@ -11,7 +11,25 @@ from hypothesis import strategies as st
 
 from tests.evidence_help import read_paths
 from tests.test_evidence_zeek import CONN, ID, ndjson, tsv
-from wormward.evidence import bind_querylog, blocks, dns_csv, zeek
+from wormward.evidence import (
+    argus,
+    bind_querylog,
+    blocks,
+    dns_csv,
+    eve,
+    isc_leases,
+    kea_leases,
+    nfdump_csv,
+    pfirewall,
+    shadowserver,
+    silk,
+    squid,
+    syslog,
+    w3c,
+    windows_dhcp,
+    windows_dns,
+    zeek,
+)
 from wormward.evidence.files import EvidenceFile
 from wormward.evidence.registry import READERS
 from wormward.model.reading import ReadContext
@@ -30,6 +48,29 @@ STORY = {
     "dhcp": {"ts": 1.5, "uids": ["C"], "msg_types": ["ACK"], "assigned_addr": "10.0.0.1", "mac": "a",
              "host_name": "h", "lease_time": 5.0},
 }  # fmt: skip
+FILES: dict[str, object] = {
+    "squid/real-native/input/access.log": squid,
+    "squid/real-forms/input/combined.log": squid,
+    "squid/real-forms/input/headers.log": squid,
+    "w3c/iis/input/u_ex261123.log": w3c,
+    "w3c/bluecoat/input/times.log": w3c,
+    "w3c/tmg/input/ISALOG_20261123_WEB_000.w3c": w3c,
+    "pfirewall/every-action/input/pfirewall.log": pfirewall,
+    "windows-dns/us/input/dns.log": windows_dns,
+    "windows-dns/details/input/dns.log": windows_dns,
+    "windows-dhcp/english/input/DhcpSrvLog-Mon.log": windows_dhcp,
+    "isc-leases/history/input/dhcpd.leases": isc_leases,
+    "kea/states/input/kea-leases4.csv": kea_leases,
+    "syslog/openwrt/input/logread.txt": syslog,
+    "syslog/dnsmasq-extra/input/messages": syslog,
+    "syslog/unbound-real/input/unbound-4.log": syslog,
+    "syslog/cisco-asa/input/asa.log": syslog,
+    "syslog/fortigate/input/fortigate.log": syslog,
+    "syslog/filterlog/input/filter.log": syslog,
+    "syslog/dhcpd-real/input/dhcpd.log": syslog,
+    "shadowserver/http/input/event4_sinkhole_http.csv": shadowserver,
+}
+"""Cases of sources that are seeds too, with their reader."""
 SEEDS: dict[str, tuple[object, bytes]] = {
     "bind": (
         bind_querylog,
@@ -43,6 +84,14 @@ SEEDS: dict[str, tuple[object, bytes]] = {
         dns_csv,
         b'time,client,name,answer\n2026-11-23T08:49:33Z,10.0.0.1,a.b,"10.0.0.2 c.d"\n2026-11-23 08:49,::1,c.d,NXDOMAIN\n',
     ),
+    "argus": (argus, (Path(__file__).parent / "sources/argus/states/input/flows.txt").read_bytes()),
+    "argus-flags": (argus, (Path(__file__).parent / "sources/argus/argus3/input/flows.binetflow").read_bytes()),
+    "nfdump": (nfdump_csv, (Path(__file__).parent / "sources/nfdump/csv17/input/flows.csv").read_bytes()),
+    "nfdump-newer": (nfdump_csv, (Path(__file__).parent / "sources/nfdump/csv-newer/input/flows.csv").read_bytes()),
+    "silk": (silk, (Path(__file__).parent / "sources/silk/rwcut/input/flows.txt").read_bytes()),
+    "eve": (eve, (Path(__file__).parent / "sources/eve/suricata7/input/eve.json").read_bytes()[:6000]),
+    "eve-dns": (eve, (Path(__file__).parent / "sources/eve/dns-versions/input/eve.json").read_bytes()),
+    **{name: (reader, (Path(__file__).parent / "sources" / name).read_bytes()[:6000]) for name, reader in FILES.items()},
     **{f"{log}-tsv": (zeek, tsv(log, row, row)) for log, row in STORY.items()},
     **{f"{log}-json": (zeek, ndjson(row, row)) for log, row in STORY.items()},
 }
@@ -97,7 +146,7 @@ def test_damaged_logs(tmp_path: Path, seed: str, edits: list[tuple[str, int, byt
 
 
 @settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.binary(max_size=300), which=st.sampled_from([bind_querylog, dns_csv, zeek]))
+@given(data=st.binary(max_size=300), which=st.sampled_from([bind_querylog, dns_csv, zeek, *dict.fromkeys(FILES.values())]))
 def test_garbage(tmp_path: Path, data: bytes, which: object) -> None:
     read(which, tmp_path, data)
 

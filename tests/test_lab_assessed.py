@@ -31,7 +31,8 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_rule_has_its_case() -> None:
-    assert set(CASES) == set(RULES)
+    """All but what no traffic of the site shows: a third party's report, whose case is in `test_reported.py`."""
+    assert set(CASES) == set(RULES) - {"reported.sinkhole"}
 
 
 @pytest.mark.slow

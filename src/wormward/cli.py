@@ -91,7 +91,9 @@ def assess(
     ] = None,
     year: Annotated[
         int | None,
-        typer.Option("--year", metavar="YEAR", min=1990, max=2100, help="Year of the first line of logs whose stamps carry none."),
+        typer.Option(
+            "--year", metavar="YEAR", min=1990, max=2100, help="Year of the first line of logs whose stamps carry none."
+        ),
     ] = None,
     pack: Annotated[
         list[Path] | None,

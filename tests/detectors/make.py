@@ -141,6 +141,25 @@ def sinkhole_contact() -> tuple[Rows, Rows]:
     return bad, other
 
 
+def reported_sinkhole() -> tuple[Rows, Rows]:
+    """An address named in any of three fields, in any case, twice by one report and once by another; another worm, a
+    longer name, and one that is not named at all.
+    """
+    base = {"reporter": "herald", "feed": "sinkhole", "observer": "198.51.100.66"}
+    bad = [
+        {"time": NOON, "address": OUTSIDE, "infection": "TOYBOX", **base},
+        {"time": NOON + 60, "address": OUTSIDE, "family": "toy.x", **base},
+        {"time": NOON + 90, "address": OUTSIDE, "tag": "toybox", **base, "reporter": "crier"},
+        {"time": NOON + 99, "address": "203.0.113.10", "infection": "unknown", "tag": "toy.x", **base},
+    ]
+    other = [
+        {"time": NOON, "address": OUTSIDE, "infection": "moth", "family": "lantern", **base},
+        {"time": NOON, "address": OUTSIDE, "infection": "toyboxes", "tag": "toy-x", **base},
+        {"time": NOON, "address": OUTSIDE, **base},
+    ]
+    return {"sightings": bad}, {"sightings": other}
+
+
 def _peers(count: int) -> Iterator[tuple[str, int]]:
     for i in range(count):
         address = IPv4Address(0xCB007100 + 11 * i)
@@ -367,6 +386,7 @@ MAKERS: dict[str, Callable[[], tuple[Rows, Rows]]] = {
     "http.support": http_support,
     "http.relayed": http_relayed,
     "sinkhole.contact": sinkhole_contact,
+    "reported.sinkhole": reported_sinkhole,
     "p2p.ports": p2p_ports,
     "p2p.packet": p2p_packet,
     "scan.smb": scan_smb,

@@ -183,4 +183,5 @@ PACK = ThreatPack(
     wanted_calls=(),
     judge=JudgeRules(-4000, 5000, 1000, (), (), -1000, -500),
     texts={},
+    reported_names=frozenset({"toybox", "toy.x"}),
 )

@@ -36,7 +36,6 @@ KNOWN: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"ElfFile\0", "is a Windows event log", "this version reads network evidence only"),
     (0, b"regf", "is a Windows registry hive", "this version reads network evidence only"),
     (0, b"\x0c\xa5", "is an nfdump file", "give captures, Zeek logs or DNS query logs of the same network"),
-    (0, b'{"timestamp"', "looks like Suricata's eve.json", "give captures, Zeek logs or DNS query logs of the same network"),
 )
 
 

@@ -134,8 +134,9 @@ class Tally:
         remedy: str = "",
         blind: tuple[str, ...] = (),
         notes: tuple[str, ...] = (),
+        unit: str = "line",
     ) -> FileRead:
-        """The file's coverage. `remedy` says what to do about bad lines."""
+        """The file's coverage. `remedy` says what to do about bad lines, `unit` what places count."""
         problems = list(self.problems)
         if self.bad:
             lines = ", ".join(str(n) for n in self.bad_lines)
@@ -146,7 +147,7 @@ class Tally:
             source=self.file.name,
             sha256=sha256,
             kind=kind,
-            unit="line",
+            unit=unit,
             begin=None if self.begin is None else utc(self.begin),
             end=None if self.end is None else utc(self.end),
             time_zone=zone[0],

@@ -26,6 +26,8 @@ __all__ = ["Binding", "judge"]
 
 OUTSIDE = "outside"
 """The role of a host that is not of the site."""
+REPORTED = "reported"
+"""The role of an address that nothing but a third party's report names."""
 
 
 def judge(
@@ -96,11 +98,13 @@ def _listed(
     Hosts of the site, and outsiders that are infected or suspected and did something to a host of it. Without ranges
     the site's are the private addresses and those whose lookups convict them (their lookups pass our sensors, so they
     are behind them); with no private address in sight every address is the site's. Other outsiders (the Internet's
-    peers of an infected host) stay in the findings.
+    peers of an infected host) stay in the findings. What a third party reports is of the site: reports go to those whose
+    address it is.
     """
     roles = {(s.site, s.address): s.roles for s in seen}
     everybody = not site.ranges and not any(site.holds(s.address) for s in seen)
-    inside = {key for key in {*roles, *tallies} if everybody or site.holds(key[1])}
+    reported = {(f.site, f.actor) for f in findings if f.kind is Kind.REPORTED}
+    inside = reported | {key for key in {*roles, *tallies} if everybody or site.holds(key[1])}
     ill = {key for key, tally in tallies.items() if tally.verdict in ILL}
     asked = {key for key in ill if any(s.role == "actor" and s.finding.kind is Kind.DOMAIN_LOOKUP for s in tallies[key].telling)}
     if not site.ranges:
@@ -112,6 +116,7 @@ def _listed(
             *roles.get(key, ()),
             *(("scanner",) if key[1] in site.scanners else ()),
             *(() if key in inside else (OUTSIDE,)),
+            *((REPORTED,) if key in reported and key not in roles else ()),
         }))
         for key in inside | ill
     }  # fmt: skip

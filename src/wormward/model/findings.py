@@ -30,6 +30,7 @@ class Kind(StrEnum):
     LATERAL_WRITE = "lateral-write"
     SHARE_WRITE = "share-write"
     BOT_WORK = "bot-work"
+    REPORTED = "reported"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,7 +38,7 @@ class Cite:
     """One row's source: a file (by digest) and the frame or line in it, counted from 1."""
 
     sha256: str
-    unit: str  # "frame" or "line"
+    unit: str  # "frame", "line" or "record"
     place: int
 
 

@@ -261,6 +261,7 @@ class ThreatPack:
     wanted_calls: tuple[WantedCall, ...]
     judge: JudgeRules
     texts: Mapping[str, Mapping[str, str]]  # language -> msgid -> sentence
+    reported_names: frozenset[str] = frozenset()  # what third parties' reports call it, lower case
 
     def variant(self, letter: str) -> Variant:
         """The variant of that letter; KeyError if the pack has none."""

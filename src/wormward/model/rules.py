@@ -17,6 +17,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "http.support": "A request asks for the date or the host's own address in the worm's header shape.",
         "http.relayed": "A proxy passed on a request that has the form of a call home.",
         "sinkhole.contact": "A host contacts an address where the worm's domains are known to be caught.",
+        "reported.sinkhole": "A third party saw an address call at a sinkhole, and names the worm.",
         "p2p.ports": "The ports that a host contacts are those that the contacted addresses would open if they were infected.",
         "p2p.packet": "A payload decodes as a packet of the worm's peer-to-peer protocol, and its sum is right.",
         "scan.smb": "A host tries the file-sharing ports of many hosts within a short time, mostly in vain.",

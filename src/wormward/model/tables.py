@@ -93,7 +93,7 @@ HTTP_REQUESTS = _table(
     "An HTTP request, with its response where it was seen. `place` completes the request.",
     Column("client", pa.string(), "Address that asked."),
     Column("client_port", pa.int32(), "Its port."),
-    Column("server", pa.string(), "Address that was asked (the proxy where there is one)."),
+    Column("server", pa.string(), "Address that was asked (the proxy where there is one); null where the source does not say."),
     Column("server_port", pa.int32(), "Its port."),
     Column("method", pa.string(), "Method as sent, escaped printable form."),
     Column("uri", pa.string(), "Path and query as sent, escaped; scheme and host are cut off a proxy request."),
@@ -209,8 +209,27 @@ BINDINGS = _table(
     Column("value", pa.string(), "The identity, lower case for names and MACs, escaped."),
 )
 
+SIGHTINGS = _table(
+    "sightings",
+    "A third party says that it saw an address behave. It saw it, not the site: no flow or request of the site's stands here.",
+    Column("address", pa.string(), "The address that it names; many hosts may stand behind it."),
+    Column("port", pa.int32(), "Port that the address spoke from; null where not told."),
+    Column("protocol", pa.string(), "`tcp` or `udp`; null where not told."),
+    Column("reporter", pa.string(), "Who says so, e.g. `shadowserver`."),
+    Column("feed", pa.string(), "Which of the reporter's reports, e.g. `sinkhole` or `sinkhole-http`."),
+    Column("infection", pa.string(), "What the reporter calls the infection, escaped; null where not told."),
+    Column("family", pa.string(), "What the reporter calls its family, escaped; null where not told."),
+    Column("tag", pa.string(), "The reporter's tag, escaped; null where not told."),
+    Column("observer", pa.string(), "Address where the reporter saw it (its sinkhole); null where not told."),
+    Column("observer_port", pa.int32(), "Port there; null where not told."),
+    Column("host", pa.string(), "Host that was asked for there, lower case, without port, escaped; null where not told."),
+    Column("uri", pa.string(), "Path and query that were asked for there, escaped; null where not told."),
+    Column("user_agent", pa.string(), "User-Agent header of that, escaped; null where not told."),
+    Column("device", pa.string(), "What device the reporter takes the address for, escaped; null where not told."),
+)
+
 FACTS: tuple[Table, ...] = (
-    FLOWS, DNS_QUERIES, HTTP_REQUESTS, SMB_LOGONS, SMB_SHARES, SMB_FILES, RPC_CALLS, PAYLOADS, BINDINGS,
+    FLOWS, DNS_QUERIES, HTTP_REQUESTS, SMB_LOGONS, SMB_SHARES, SMB_FILES, RPC_CALLS, PAYLOADS, BINDINGS, SIGHTINGS,
 )  # fmt: skip
 
 # Side tables: what an annotator says of a distinct key. No citation columns: they cite nothing, rows do.

@@ -39,6 +39,7 @@ def threat_pack(file: schema.PackFile, sinkholes: frozenset[str], digest: str, w
         wants=tuple(_want(want) for want in file.wants),
         wanted_calls=tuple(model.WantedCall(c.interface, frozenset(c.opnums)) for c in file.wanted_calls),
         judge=_judge(file.judge),
+        reported_names=frozenset(head.reported_names),
         texts=MappingProxyType({language: MappingProxyType(dict(texts)) for language, texts in file.texts.items()}),
     )
 

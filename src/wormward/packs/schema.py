@@ -77,6 +77,7 @@ class Head(Strict):
     version: Text
     since: date
     tolerance_days: Annotated[int, Field(ge=0, le=366)]
+    reported_names: list[Annotated[str, Field(pattern=r"^[ -@\[-~]{1,64}$")]] = []
     names_convict_milli: Milli
     least_names: Annotated[int, Field(ge=1, le=1000)]
 

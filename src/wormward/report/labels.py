@@ -45,6 +45,7 @@ KINDS = {
     Kind.LATERAL_WRITE: N_("program written and started"),
     Kind.SHARE_WRITE: N_("file written to a share"),
     Kind.BOT_WORK: N_("bot work"),
+    Kind.REPORTED: N_("reported by a third party"),
 }
 
 ROLES = {
@@ -52,6 +53,7 @@ ROLES = {
     "resolver": N_("resolver"),
     "scanner": N_("known scanner"),
     "outside": N_("outside the site"),
+    "reported": N_("known from a third party's report only"),
 }
 
 SKIPPED = {

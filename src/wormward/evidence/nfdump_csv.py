@@ -1,0 +1,112 @@
+"""What `nfdump -o csv` prints: one record a line and direction, a summary behind them.
+
+References: nfdump(1), output format csv; checked against nfdump 1.7.1. Newer versions (1.7.4 on) name their columns
+otherwise; both title lines are known, columns are taken by name. Times are local to the machine that printed them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from wormward.evidence import values
+from wormward.evidence.files import EvidenceFile
+from wormward.evidence.flow_halves import FlowHalf, Halves, flags_of, port_of, protocol_of
+from wormward.evidence.lines import Clock, Fact, first_lines, read_lines
+from wormward.model.reading import FileRead, ReadContext
+from wormward.model.text import N_
+
+KIND: Final = "nfdump-csv"
+BLIND: Final = (
+    N_("Flow records show who talked to whom, not what was said."),
+    N_("Their byte counts include headers: payload sizes are not shown."),
+    N_("Routers often sample: a flow that is missing may have been there."),
+)
+_REMEDY: Final = "print them again with: nfdump -r FILE -o csv"
+# What we need, by the title lines of 1.6 to 1.7.3 and of later versions.
+_TITLES: Final = (
+    {
+        "begin": "ts", "length": "td", "source": "sa", "target": "da", "sport": "sp", "dport": "dp", "protocol": "pr",
+        "flags": "flg", "packets": "ipkt",
+    },
+    {
+        "begin": "firstSeen", "length": "duration", "source": "srcAddr", "target": "dstAddr", "sport": "srcPort",
+        "dport": "dstPort", "protocol": "proto", "flags": "flags", "packets": "packets",
+    },
+)  # fmt: skip
+_OPTIONAL: Final = ("flags", "length")
+
+
+def _columns(line: str) -> dict[str, int] | None:
+    """Where our columns stand in a title line; None if it is none."""
+    names = line.strip().split(",")
+    for titles in _TITLES:
+        found = {ours: names.index(name) for ours, name in titles.items() if name in names}
+        if all(ours in found or ours in _OPTIONAL for ours in titles):
+            return found
+    return None
+
+
+def recognise(head: bytes, name: str) -> bool:  # noqa: ARG001 - names are not asked
+    """True if the first line names nfdump's columns."""
+    lines = first_lines(head, 1)
+    return bool(lines) and _columns(lines[0]) is not None
+
+
+class _Records:
+    """The parser of one file (see `lines.Parser`)."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._columns: dict[str, int] = {}
+        self._halves = Halves()
+        self._summary = False
+
+    def line(self, text: str, number: int) -> Iterable[Fact] | None:
+        """See `lines.Parser`."""
+        columns = _columns(text)
+        if columns is not None:
+            self._columns, self._summary = columns, False
+            return ()
+        if self._summary or text.startswith("Summary"):
+            self._summary = True
+            return ()
+        if not self._columns:
+            raise ValueError("no titles")
+        row = text.split(",")
+        if len(row) <= max(self._columns.values()):
+            raise ValueError("columns are missing")
+        return self._halves.add(self._half({ours: row[place].strip() for ours, place in self._columns.items()}, number))
+
+    def _half(self, got: dict[str, str], number: int) -> FlowHalf:
+        source, target = (values.address(got[name].encode()) for name in ("source", "target"))
+        if source is None or target is None:
+            raise ValueError("no addresses")
+        protocol = protocol_of(got["protocol"])
+        ported = protocol in ("tcp", "udp")
+        begin = self._clock.iso(got["begin"])
+        return FlowHalf(
+            begin,
+            begin + round(float(got.get("length") or 0) * 1_000_000),
+            source,
+            port_of(got["sport"]) if ported else 0,
+            target,
+            port_of(got["dport"]) if ported else 0,
+            protocol,
+            int(got["packets"]),
+            flags_of(got["flags"]) if "flags" in got and protocol == "tcp" else None,
+            number,
+        )
+
+    def end(self) -> Iterable[Fact]:
+        """See `lines.Parser`."""
+        return self._halves.end()
+
+    def notes(self) -> tuple[str, ...]:
+        """See `lines.Parser`."""
+        return ()
+
+
+def read(file: EvidenceFile, context: ReadContext) -> FileRead:
+    """Read one printout. Trouble becomes problems, never an exception. Raises WorkspaceError."""
+    return read_lines(file, context, KIND, _Records, blind=BLIND, remedy=_REMEDY)

@@ -1,0 +1,91 @@
+"""What SiLK's `rwcut` prints: one record a line and direction, `|` between columns, a title line before them.
+
+References: rwcut(1) of SiLK 3: default columns, `--timestamp-format` (default UTC), flags as letters. Protocols
+are numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from wormward.evidence import values
+from wormward.evidence.files import EvidenceFile
+from wormward.evidence.flow_halves import FlowHalf, Halves, flags_of, port_of, protocol_of
+from wormward.evidence.lines import Clock, Fact, first_lines, read_lines
+from wormward.model.reading import FileRead, ReadContext
+from wormward.model.text import N_
+
+KIND: Final = "silk"
+BLIND: Final = (
+    N_("Flow records show who talked to whom, not what was said."),
+    N_("Their byte counts include headers: payload sizes are not shown."),
+)
+_UTC: Final = N_("Its times were read as UTC, which rwcut prints unless it is told otherwise.")
+_NEEDED: Final = frozenset({"sip", "dip", "sport", "dport", "protocol", "packets", "stime"})
+_SHORT: Final = {"pro": "protocol", "dur": "duration"}
+_TIME: Final = re.compile(r"(\d{4})/(\d\d)/(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?")
+_REMEDY: Final = "print them again with: rwcut --fields=sIP,dIP,sPort,dPort,protocol,packets,bytes,flags,sTime,duration"
+
+
+def _columns(line: str) -> list[str] | None:
+    names = [name.strip().lower() for name in line.rstrip().rstrip("|").split("|")]
+    names = [_SHORT.get(name, name) for name in names]
+    return names if set(names) >= _NEEDED else None
+
+
+def recognise(head: bytes, name: str) -> bool:  # noqa: ARG001 - names are not asked
+    """True if the first line names rwcut's columns."""
+    lines = first_lines(head, 1)
+    return bool(lines) and _columns(lines[0]) is not None
+
+
+class _Records:
+    """The parser of one file (see `lines.Parser`)."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._columns: list[str] = []
+        self._halves = Halves()
+
+    def line(self, text: str, number: int) -> Iterable[Fact] | None:
+        """See `lines.Parser`."""
+        columns = _columns(text)
+        if columns is not None:
+            self._columns = columns
+            return ()
+        row = [field.strip() for field in text.rstrip().removesuffix("|").split("|")]
+        if not self._columns or len(row) != len(self._columns):
+            raise ValueError("columns are missing")
+        got = dict(zip(self._columns, row, strict=True))
+        source, target = values.address(got["sip"].encode()), values.address(got["dip"].encode())
+        if source is None or target is None:
+            raise ValueError("no addresses")
+        protocol, begin = protocol_of(got["protocol"]), self._time(got["stime"])
+        ported = protocol in ("tcp", "udp")
+        length = round(float(got.get("duration") or 0) * 1_000_000)
+        sport, dport = (port_of(got[name]) if ported else 0 for name in ("sport", "dport"))
+        flags = flags_of(got["flags"]) if "flags" in got and protocol == "tcp" else None
+        half = FlowHalf(begin, begin + length, source, sport, target, dport, protocol, int(got["packets"]), flags, number)
+        return self._halves.add(half)
+
+    def _time(self, text: str) -> int:
+        found = _TIME.match(text)
+        if found is None:
+            return self._clock.epoch(text)
+        micro = int((found[7] or "0").ljust(6, "0"))
+        return self._clock.at(*map(int, found.groups()[:6]), micro=micro, offset_s=0)
+
+    def end(self) -> Iterable[Fact]:
+        """See `lines.Parser`."""
+        return self._halves.end()
+
+    def notes(self) -> tuple[str, ...]:
+        """See `lines.Parser`."""
+        return (_UTC,)
+
+
+def read(file: EvidenceFile, context: ReadContext) -> FileRead:
+    """Read one printout. Trouble becomes problems, never an exception. Raises WorkspaceError."""
+    return read_lines(file, context, KIND, _Records, blind=BLIND, remedy=_REMEDY)

@@ -1,0 +1,91 @@
+"""One event seen by many witnesses is one event: all forms of the example together say what the best one says alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EVE_TYPES = "[flow, {dns: {version: 2}}, {http: {extended: yes, dump-all-headers: both}}, smb, dcerpc, {dhcp: {extended: yes}}]"
+CONFIG = f"""%YAML 1.1
+---
+outputs:
+  - eve-log: {{enabled: yes, filetype: regular, filename: eve.json, types: {EVE_TYPES}}}
+app-layer:
+  protocols:
+    dns: {{tcp: {{enabled: yes, detection-ports: {{dp: 53}}}}, udp: {{enabled: yes, detection-ports: {{dp: 53}}}}}}
+    http: {{enabled: yes}}
+    smb: {{enabled: yes, detection-ports: {{dp: "139, 445"}}}}
+    dcerpc: {{enabled: yes}}
+    dhcp: {{enabled: yes}}
+"""
+
+
+@pytest.fixture(scope="module")
+def eve(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What Suricata says of the example's capture."""
+    if shutil.which("suricata") is None:
+        pytest.skip("Suricata is not installed")
+    folder = tmp_path_factory.mktemp("suricata")
+    (folder / "suricata.yaml").write_text(CONFIG)
+    words = ["suricata", "-c", folder / "suricata.yaml", "-r", repo / "examples/outbreak/outbreak.pcap", "-l", folder]
+    done = subprocess.run(
+        [*map(str, words), "--runmode", "single", "-k", "none", "--pidfile", str(folder / "pid")],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-500:]
+    return folder / "eve.json"
+
+
+def assessed(out: Path, *paths: Path) -> dict[str, Any]:
+    """The assessment of some evidence, as JSON."""
+    words = [sys.executable, "-m", "wormward.cli", "assess", *map(str, paths), "--quiet", "--json", str(out)]
+    assert subprocess.run(words, check=False).returncode == 1
+    found: dict[str, Any] = json.loads(out.read_text())
+    return found
+
+
+def answers(assessment: dict[str, Any]) -> dict[str, Any]:
+    """Per host its answer, its confidence and who infected it with what likelihood."""
+    return {
+        host["address"]: (
+            host["verdict"],
+            host["variant"],
+            host["confidence"],
+            [(by["address"], by["way"], by["likelihood"]) for by in host["infected_by"]],
+        )
+        for host in assessment["hosts"]
+    }
+
+
+def edges(assessment: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """The graph's edges."""
+    return [(e["from"], e["to"], e["way"], e["likelihood"]) for e in assessment["graph"]["edges"]]
+
+
+@pytest.mark.slow
+def test_all_forms_together_say_what_the_capture_says(repo: Path, eve: Path, tmp_path: Path) -> None:
+    example = repo / "examples/outbreak"
+    capture = assessed(tmp_path / "capture.json", example / "outbreak.pcap")
+    every = assessed(tmp_path / "every.json", example / "outbreak.pcap", example / "zeek", example / "dns", eve)
+    assert answers(every) == answers(capture)
+    assert edges(every) == edges(capture)
+    kinds = {source["sha256"]: source["kind"] for source in every["coverage"]}
+    cited = {kinds[cite["sha256"]] for finding in every["findings"] for cite in finding["cites"]}
+    assert {"suricata-eve", "zeek-dns", "bind-querylog", "dns-csv"} <= cited
+    assert any(kind.startswith("pcap") for kind in cited)
+
+
+@pytest.mark.slow
+def test_events_alone_contradict_nobody(repo: Path, eve: Path, tmp_path: Path) -> None:
+    truth = json.loads((repo / "examples/outbreak/truth.json").read_text())["infected"]
+    found = answers(assessed(tmp_path / "eve.json", eve))
+    assert {address for address, answer in found.items() if answer[0] == "infected"} == set(truth)
+    assert all(found[address][1] == truth[address]["variant"] for address in truth)
