@@ -23,7 +23,7 @@ def judged(*paths: Path, site: Site | None = None) -> Assessment:
 def test_a_report_alone_makes_its_address_suspected_and_no_more() -> None:
     said = judged(*REPORTS)
     (finding,) = said.findings
-    assert (finding.rule, finding.kind, finding.actor, finding.count) == ("reported.sinkhole", Kind.REPORTED, NAMED, 2)
+    assert (finding.rule, finding.kind, finding.actor, finding.count) == ("reported.sinkhole", Kind.REPORTED, NAMED, 1)
     assert "behind" in finding.say()
     assert len(finding.cites) == 2
     (host,) = said.hosts

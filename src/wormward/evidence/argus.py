@@ -12,7 +12,7 @@ from typing import Final
 
 from wormward.evidence import values
 from wormward.evidence.files import EvidenceFile
-from wormward.evidence.flow_halves import RST, SYN, flags_of, port_of, protocol_of
+from wormward.evidence.flow_halves import RST, SYN, end_of, flags_of, port_of, protocol_of
 from wormward.evidence.lines import Clock, Fact, first_lines, read_lines
 from wormward.model.reading import FileRead, ReadContext
 from wormward.model.text import N_
@@ -73,8 +73,13 @@ class _Records:
             return ()
         if not self._columns:
             raise ValueError("no titles")
-        row = next(csv.reader([text], delimiter=self._separator))
+        try:
+            row = next(csv.reader([text], delimiter=self._separator))
+        except csv.Error as error:
+            raise ValueError("no columns") from error
         got = {name: row[place].strip() for name, place in self._columns.items() if place < len(row)}
+        if not set(_NEEDED) <= set(got):
+            raise ValueError("columns are missing")
         return self._flow(got, number)
 
     def _flow(self, got: dict[str, str], number: int) -> list[Fact] | None:
@@ -96,7 +101,7 @@ class _Records:
             source, target, ports, out, back = target, source, ports[::-1], back or 0, out
         columns = {
             "place": number,
-            "time_end": begin + round(float(got.get("dur") or 0) * 1_000_000),
+            "time_end": end_of(begin, got.get("dur", "")),
             "client": source,
             "client_port": ports[0],
             "server": target,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from wormward.evidence.lines import Fact
+from wormward.evidence.rows import MOST_TIME
 
 MOST_WAITING: Final = 1 << 17
 """Records that wait for their other direction; beyond, the one that waited longest stays alone."""
@@ -19,6 +20,7 @@ APART_US: Final = 120_000_000
 """Between the end of one direction and the begin of the other; exporters split long flows at about this."""
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 _LOW = 1024
+_MOST_SECONDS = 1e9
 _Key = tuple[str, int, str, int, str]
 
 
@@ -163,4 +165,20 @@ def port_of(text: str) -> int:
     number = int(word, 16) if word[:2].lower() == "0x" else int(word)
     if not 0 <= number < 1 << 16:
         raise ValueError("no port")
+    return number
+
+
+def end_of(begin: int, seconds: str) -> int:
+    """When a flow that began at `begin` (UTC microseconds) and lasted so long ended. Raises ValueError."""
+    length = float(seconds or 0)
+    if not 0 <= length < _MOST_SECONDS:  # "nan" is not either
+        raise ValueError("no duration")
+    return min(begin + round(length * 1_000_000), MOST_TIME)
+
+
+def count_of(text: str) -> int:
+    """A number of packets. Raises ValueError."""
+    number = int(text)
+    if not 0 <= number < 1 << 62:
+        raise ValueError("no count")
     return number

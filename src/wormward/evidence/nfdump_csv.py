@@ -11,7 +11,7 @@ from typing import Final
 
 from wormward.evidence import values
 from wormward.evidence.files import EvidenceFile
-from wormward.evidence.flow_halves import FlowHalf, Halves, flags_of, port_of, protocol_of
+from wormward.evidence.flow_halves import FlowHalf, Halves, count_of, end_of, flags_of, port_of, protocol_of
 from wormward.evidence.lines import Clock, Fact, first_lines, read_lines
 from wormward.model.reading import FileRead, ReadContext
 from wormward.model.text import N_
@@ -87,13 +87,13 @@ class _Records:
         begin = self._clock.iso(got["begin"])
         return FlowHalf(
             begin,
-            begin + round(float(got.get("length") or 0) * 1_000_000),
+            end_of(begin, got.get("length", "")),
             source,
             port_of(got["sport"]) if ported else 0,
             target,
             port_of(got["dport"]) if ported else 0,
             protocol,
-            int(got["packets"]),
+            count_of(got["packets"]),
             flags_of(got["flags"]) if "flags" in got and protocol == "tcp" else None,
             number,
         )

@@ -14,7 +14,7 @@ from typing import Final
 
 from wormward.evidence import values
 from wormward.evidence.files import ByteStream, EvidenceFile
-from wormward.evidence.flow_halves import FlowHalf, Halves, flags_of, port_of, protocol_of
+from wormward.evidence.flow_halves import FlowHalf, Halves, count_of, end_of, flags_of, port_of, protocol_of
 from wormward.evidence.lines import Clock, Fact, read_lines
 from wormward.evidence.nfdump_csv import BLIND
 from wormward.model.errors import EvidenceError
@@ -91,13 +91,13 @@ class _Lines:
         ported = protocol in ("tcp", "udp")
         half = FlowHalf(
             begin,
-            begin + round(float(length_s) * 1_000_000),
+            end_of(begin, length_s),
             source,
             port_of(rest[2]) if ported else 0,
             target,
             port_of(rest[3]) if ported else 0,
             protocol,
-            int(rest[5]),
+            count_of(rest[5]),
             flags_of(rest[4]) if protocol == "tcp" else None,
             number,
         )

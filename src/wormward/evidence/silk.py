@@ -12,7 +12,7 @@ from typing import Final
 
 from wormward.evidence import values
 from wormward.evidence.files import EvidenceFile
-from wormward.evidence.flow_halves import FlowHalf, Halves, flags_of, port_of, protocol_of
+from wormward.evidence.flow_halves import FlowHalf, Halves, count_of, end_of, flags_of, port_of, protocol_of
 from wormward.evidence.lines import Clock, Fact, first_lines, read_lines
 from wormward.model.reading import FileRead, ReadContext
 from wormward.model.text import N_
@@ -64,10 +64,10 @@ class _Records:
             raise ValueError("no addresses")
         protocol, begin = protocol_of(got["protocol"]), self._time(got["stime"])
         ported = protocol in ("tcp", "udp")
-        length = round(float(got.get("duration") or 0) * 1_000_000)
+        end = end_of(begin, got.get("duration", ""))
         sport, dport = (port_of(got[name]) if ported else 0 for name in ("sport", "dport"))
         flags = flags_of(got["flags"]) if "flags" in got and protocol == "tcp" else None
-        half = FlowHalf(begin, begin + length, source, sport, target, dport, protocol, int(got["packets"]), flags, number)
+        half = FlowHalf(begin, end, source, sport, target, dport, protocol, count_of(got["packets"]), flags, number)
         return self._halves.add(half)
 
     def _time(self, text: str) -> int:
