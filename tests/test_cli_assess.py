@@ -18,7 +18,7 @@ import pytest
 
 from tests.cli_help import LOOKUPS, assessed_json, infected_lookups, lookups, wormward
 from tests.judge_help import assessed
-from wormward.cli import exit_code
+from wormward.cli import exit_code, guarded
 from wormward.packs import registry
 
 
@@ -288,6 +288,39 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, number: signal.Signa
     assert "hosts" not in (out / "old.json").read_text()
 
 
+def test_a_closed_or_broken_standard_output_does_not_change_the_answer(tmp_path: Path) -> None:
+    log = lookups(tmp_path, infected_lookups())
+    for end in (">&-", "| head -c 1 >/dev/null; exit ${PIPESTATUS[0]}"):
+        out = tmp_path / "out.json"
+        words = f"{sys.executable} -m wormward.cli assess {log} --json {out} {end}"
+        done = subprocess.run(["bash", "-c", words], check=False, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (1, "")
+        assert json.loads(out.read_text())["hosts"]
+        out.unlink()
+
+
+def test_a_dash_is_no_report(tmp_path: Path) -> None:
+    log = lookups(tmp_path, infected_lookups())
+    done = subprocess.run(
+        [sys.executable, "-m", "wormward.cli", "assess", str(log), "--json", "-"],
+        cwd=tmp_path, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "name one" in done.stderr
+    assert not (tmp_path / "-").exists()
+
+
+def test_an_interrupt_that_a_library_puts_into_its_own_words_is_one() -> None:
+    def run() -> int:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:
+            raise RuntimeError("query was interrupted") from error
+        return 0
+
+    assert guarded(run) == 130
+
+
 _INTERRUPTED_WITHIN = """
 import signal, typer
 from wormward import cli
@@ -307,7 +340,7 @@ def test_an_interrupt_within_a_compiled_text_ends_with_our_code(tmp_path: Path) 
     words = [sys.executable, "-m", "interrupted", "again"]
     done = subprocess.run(words, cwd=tmp_path, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr == "wormward: interrupted; nothing was written\n"
+    assert done.stderr == "wormward: interrupted; no report was written\n"
 
 
 def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:

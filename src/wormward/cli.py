@@ -191,10 +191,13 @@ def guarded(run: Callable[[], int]) -> int:
     except MemoryError:
         typer.echo("wormward: not enough memory; give fewer files at once, or --workspace on a disk with room", err=True)
         return COULD_NOT_RUN
+    except Exception:  # libraries put an interrupt into words of their own
+        if not interrupted:
+            raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    typer.echo("wormward: interrupted; nothing was written", err=True)
+    typer.echo("wormward: interrupted; no report was written", err=True)
     return INTERRUPTED
 
 
@@ -207,7 +210,8 @@ def _leave(code: int) -> NoReturn:
     """
     for stream in (sys.stdout, sys.stderr):
         try:
-            stream.flush()
+            if stream is not None:  # closed by whoever started us
+                stream.flush()
         except (OSError, ValueError):
             code = code or COULD_NOT_RUN
     os._exit(code)

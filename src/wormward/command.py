@@ -98,14 +98,18 @@ def _write(asked: Request, assessment: Assessment, packs: tuple[ThreatPack, ...]
         texts.append((asked.html, to_html(assessment, packs)))
     for path, text in texts:
         write_whole(path, text)
-    if not asked.quiet:
+    if not asked.quiet and sys.stdout is not None:  # closed by whoever started us: the files and the exit code answer
         from wormward.report.terminal import show  # noqa: PLC0415
 
         # A terminal whose encoding lacks a character gets its escape, never an exception.
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="backslashreplace")
-        show(assessment, sys.stdout)
-        sys.stdout.flush()
+        try:
+            show(assessment, sys.stdout)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read our output had enough; the rest goes nowhere, and the exit code is that of the assessment.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _check_paths(paths: tuple[Path, ...]) -> None:

@@ -23,6 +23,8 @@ def check_writable(path: Path, evidence: Iterable[Path]) -> None:
 
     A file that exists among the evidence is overwritten only if an earlier run wrote it.
     """
+    if str(path) == "-":
+        raise UsageError("- is no file name here: reports are written to files, name one")
     if path.is_dir():
         raise UsageError(f"{path} is a folder; name a file in it")
     # Writing whole means taking the old file's place: a device, a pipe or a link must never lose its own that way.

@@ -6,6 +6,7 @@
     domain_controllers = ["10.20.0.5"]             # without: those that answers to _ldap._tcp name
     resolvers = ["10.20.0.6"]                      # without: those that answered questions for names
     scanners = ["10.20.9.1"]                       # vulnerability scanners and inventory tools
+    proxies = ["10.20.0.15"]                       # what they ask for, they ask for others
     time_zone = "Asia/Tokyo"                       # of log stamps that carry none; without: UTC
     year = 2009                                    # of the first line of logs whose stamps carry none
 
@@ -24,7 +25,7 @@ from wormward.model.errors import SiteError, UsageError
 from wormward.model.site import Site
 from wormward.model.text import printable
 
-_LISTS = ("ranges", "domain_controllers", "resolvers", "scanners")
+_LISTS = ("ranges", "domain_controllers", "resolvers", "scanners", "proxies")
 _TEXTS = ("name", "time_zone")
 _YEARS = range(1990, 2101)
 
@@ -70,6 +71,7 @@ def _site(table: dict[str, object], where: str) -> Site:
             domain_controllers=addresses(texts.get("domain_controllers", ())),
             resolvers=addresses(texts.get("resolvers", ())),
             scanners=addresses(texts.get("scanners", ())),
+            proxies=addresses(texts.get("proxies", ())),
             time_zone=known_zone(str(zone)) if zone is not None else None,
             year=year if isinstance(year := table.get("year"), int) else None,
         )

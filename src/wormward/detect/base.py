@@ -50,6 +50,7 @@ class Scope:
     def name_servers(self) -> tuple[str, ...]:
         """Addresses whose lookups may be somebody else's, ordered: resolvers and domain controllers, known or inferred."""
         known = self.resolvers | self.domain_controllers | self.site.resolvers | self.site.domain_controllers
+        known |= self.site.proxies  # they look names up for whoever asks through them
         return tuple(sorted(known))
 
     @property

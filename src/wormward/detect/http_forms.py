@@ -1,7 +1,8 @@
 """Requests of the pack's HTTP forms: what the http.* detectors share.
 
 A request that a proxy makes for somebody else does not speak against the proxy. It is known as such where the inner
-request to that proxy is in the evidence too, or where the request carries a header that proxies add.
+request to that proxy is in the evidence too, where `site.toml` names the proxy, or where the request carries a header
+that proxies add.
 """
 
 from __future__ import annotations
@@ -17,15 +18,30 @@ _BY = ("site", "client", "form", "exact", "relayed", "called")
 _KEY = ("method", "uri", "host", "header_names")
 
 
-def _requests(tables: Tables, pack: ThreatPack) -> Any:
-    """Requests of all forms, with `form`, `exact` and `relayed` (1: a proxy made it for somebody else)."""
+def _requests(tables: Tables, pack: ThreatPack, scope: Scope) -> Any:
+    """Requests of all forms, with `form`, `exact`, `by_proxy` (1: its maker is a proxy) and `relayed` (1: made for another)."""
     table = tables["http_requests"].select("row_id", "site", "time", "client", "server", "proxied", *_KEY)
     keyed = table.mutate(host=table.host.fill_null(""), header_names=table.header_names.fill_null(""))
     hits = keyed.join(tables["request_forms"], list(_KEY))
     inner = hits.filter(hits.proxied & (hits.server != hits.client))
     inner = inner.select("site", "uri", "host", client=inner.server, inner=1).distinct()
     marked = hits.left_join(inner, ["site", "client", "uri", "host"]).select(*hits.columns, "inner")
-    return marked.mutate(relayed=flag(marked.inner.notnull() | _proxy_headers(marked, pack)))
+    # A proxy's own log does not name the proxy: who asks for the same and is nobody's client there is the proxy.
+    logged = hits.filter(hits.proxied & hits.server.isnull())
+    same = logged.select("site", "uri", "host", logged=1).distinct()
+    askers = logged.select("site", "client", asks=1).distinct()
+    marked = marked.left_join(same, ["site", "uri", "host"]).select(*marked.columns, "logged")
+    marked = marked.left_join(askers, ["site", "client"]).select(*marked.columns, "asks")
+    by_proxy = marked.logged.notnull() & marked.asks.isnull()
+    told = marked.client.isin(sorted(scope.site.proxies)) if scope.site.proxies else by_proxy
+    shown = marked.inner.notnull() | by_proxy | told
+    return marked.mutate(by_proxy=flag(shown), relayed=flag(shown | _proxy_headers(marked, pack)))
+
+
+def relaying(tables: Tables, pack: ThreatPack, scope: Scope) -> Any:
+    """Who is a proxy, as requests of the forms or the site show: site and client."""
+    requests = _requests(tables, pack, scope)
+    return requests.filter(requests.by_proxy == 1).select("site", "client").distinct()
 
 
 def _proxy_headers(rows: Any, pack: ThreatPack) -> Any:
@@ -37,7 +53,7 @@ def _proxy_headers(rows: Any, pack: ThreatPack) -> Any:
     return reduce(lambda seen, name: seen | listed.contains(f",{name},"), names, ibis.literal(value=False))
 
 
-def find(tables: Tables, pack: ThreatPack, _scope: Scope) -> Any | None:
+def find(tables: Tables, pack: ThreatPack, scope: Scope) -> Any | None:
     """One row per client, form, `exact`, `relayed` and `called`: how many distinct hosts and URIs, with an example.
 
     `called` is the host's address in forms that ask for one, else empty.
@@ -47,7 +63,7 @@ def find(tables: Tables, pack: ThreatPack, _scope: Scope) -> Any | None:
     if not pack.http_forms:
         return None
     by_address = [form.id for form in pack.http_forms if form.host == "dotted-quad"]
-    requests = _requests(tables, pack)
+    requests = _requests(tables, pack, scope)
     quad = requests.form.isin(by_address) if by_address else ibis.literal(value=False)
     return witnessed(
         requests.mutate(called=ibis.ifelse(quad, requests.host, "")),

@@ -36,7 +36,7 @@ def find(tables: Tables, pack: ThreatPack, scope: Scope) -> Any | None:
     rule = pack.spreading
     flows = tables["flows"].select("row_id", "site", "time", "client", "server", "server_port", "protocol", "state", "second")
     tries = flows.filter((flows.protocol == "tcp") & flows.server_port.isin(list(rule.scan_ports)))
-    tries = without(tries, "server", scope.controllers)
+    tries = without(tries.filter(tries.state != "tried"), "server", scope.controllers)  # neither in vain nor reached
     tries = tries.mutate(reached=flag(tries.state.isin(["established", "midstream"])))
     # Few hosts fail to reach many; only those are looked at window by window.
     failing = tries.filter(tries.reached == 0)

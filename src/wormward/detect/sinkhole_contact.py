@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from wormward.detect.base import Detector, Draft, Row, Scope, Tables, grouped, merged, witnessed
+from wormward.detect.base import Detector, Draft, Row, Scope, Tables, grouped, merged, without, witnessed
+from wormward.detect.http_forms import relaying
 from wormward.model.findings import Kind
 from wormward.model.pack import ThreatPack
 from wormward.model.text import N_
@@ -16,7 +17,7 @@ CALLED = N_("{actor} sent a request of the form of a call home to {sinkhole}, a 
 _COLUMNS = ("row_id", "time", "site", "client", "sinkhole", "formed")
 
 
-def find(tables: Tables, pack: ThreatPack, _scope: Scope) -> Any | None:
+def find(tables: Tables, pack: ThreatPack, scope: Scope) -> Any | None:
     """One row per client, sinkhole and table (`flows`, `http_requests`), lookups and proxies left out."""
     import ibis  # noqa: PLC0415 - slow to import
 
@@ -36,7 +37,8 @@ def find(tables: Tables, pack: ThreatPack, _scope: Scope) -> Any | None:
         witnessed(rows.select(*_COLUMNS), ["site", "client", "sinkhole", "formed"]).mutate(table=ibis.literal(name))
         for rows, name in ((by_flow, "flows"), (by_host, "http_requests"))
     ]
-    return ibis.union(*both).anti_join(proxies, ["site", "client"])
+    found = without(ibis.union(*both), "client", sorted(scope.site.proxies)).anti_join(proxies, ["site", "client"])
+    return found.anti_join(relaying(tables, pack, scope), ["site", "client"]) if pack.http_forms else found
 
 
 def _calls_home(tables: Tables, pack: ThreatPack) -> Any:

@@ -120,7 +120,7 @@ def _fact(out: FlowHalf | None, back: FlowHalf | None, state: str) -> Fact:
         "flows",
         min(h.begin for h in halves),
         {
-            "place": min(h.place for h in halves),
+            "place": first.place,  # of the half that shows who called whom
             "time_end": max(h.end for h in halves),
             "client": client[0],
             "client_port": client[1],

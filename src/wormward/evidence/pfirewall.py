@@ -115,7 +115,7 @@ class _Packets:
             raise ValueError("no protocol")
         ported = protocol in _PORTED
         ends = [(client, port(row.get("src-port")) if ported else 0), (server, port(row.get("dst-port")) if ported else 0)]
-        flags, state, answer = row.get("tcpflags", "-").upper(), "attempt", False
+        flags, state, answer = row.get("tcpflags", "-").upper(), "attempt" if dropped else "tried", False
         if dropped and ported:
             opens = protocol == "tcp" and "S" in flags
             answer = "A" in flags if opens else (ends[0][1] or 0) < _SERVICES <= (ends[1][1] or 0)

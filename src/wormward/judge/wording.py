@@ -36,7 +36,8 @@ UNWEIGHED = N_(
 )
 TOGETHER = N_(
     "Signs of variants {variants} overlap in time: several hosts stand behind this address (a name server that forwards, "
-    "address translation), or several builds run side by side. If it is a name server, say so in site.toml (resolvers)."
+    "address translation), or several builds run side by side. If it is a name server or a proxy, "
+    "say so in site.toml (resolvers, proxies)."
 )
 CHANGED_HANDS = N_(
     "Its address came to another device at {time}: what was seen before that was the one that had it then ({device})."

@@ -16,7 +16,7 @@ PRIVATE = tuple(
 class Site:
     """Name, ranges and known servers of a site; everything works without it.
 
-    `domain_controllers`, `resolvers` and `scanners` are addresses as text; `time_zone` is an IANA name that
+    `domain_controllers`, `resolvers`, `scanners` and `proxies` are addresses as text; `time_zone` is an IANA name that
     log stamps without a zone are read in (None: UTC is assumed, and coverage says so). `year` is that of the first
     line of logs whose stamps have none (None: such logs are not read, and coverage says so).
     """
@@ -26,6 +26,7 @@ class Site:
     domain_controllers: frozenset[str] = frozenset()
     resolvers: frozenset[str] = frozenset()
     scanners: frozenset[str] = frozenset()
+    proxies: frozenset[str] = frozenset()
     time_zone: str | None = None
     year: int | None = None
 

@@ -67,7 +67,12 @@ FLOWS = _table(
     Column("server", pa.string(), "Address that was contacted."),
     Column("server_port", pa.int32(), "Port that was contacted; 0 where the protocol has none."),
     Column("protocol", pa.string(), "`tcp`, `udp`, `icmp`, or the IP protocol number as text."),
-    Column("state", pa.string(), "`attempt` (no answer), `refused`, `established`, or `midstream` (its beginning was not seen)."),
+    Column(
+        "state",
+        pa.string(),
+        "`attempt` (no answer), `refused`, `established`, `midstream` (its beginning was not seen), or `tried` (what came of it "
+        "is not shown).",
+    ),
     Column("bytes_out", pa.int64(), "Payload bytes from client to server."),
     Column("bytes_in", pa.int64(), "Payload bytes from server to client."),
     Column("packets_out", pa.int64(), "Packets from client to server."),

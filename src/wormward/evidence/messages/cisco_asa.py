@@ -61,7 +61,7 @@ def _flow(client: tuple[str, int], server: tuple[str, int], protocol: str, state
 def _ended(protocol: str, moved: int, reason: str) -> str:
     """State of a connection by how it ended."""
     if protocol == "udp":
-        return "attempt"  # bytes are of both directions together: whether an answer came is not said
+        return "tried"  # bytes are of both directions together: whether an answer came is not said
     if reason.startswith(_NEVER_STOOD):
         return "attempt"
     if reason.startswith("TCP Reset") and moved == 0:
@@ -95,7 +95,7 @@ class _Parser:
         found = _need(_BUILT, text)
         first, second = (address_of(found[4]), port_of(found[5])), (address_of(found[6]), port_of(found[7]))
         client, server = (first, second) if found[1] == "inbound" else (second, first)
-        values = _flow(client, server, found[2].lower(), "attempt", time)
+        values = _flow(client, server, found[2].lower(), "tried", time)
         key = (host, found[3])
         before = [self._take(row) for row in self._open.open(key)]  # the number came again: its end was not logged
         return [*before, *self._open.add(Row(key, "flows", time, {"place": line, **values}))]
@@ -170,7 +170,7 @@ def _listed(_host: str, text: str, time: int, _line: int) -> Sequence[Fact]:
     protocol = protocol_of(found[2])
     ports = (0, 0) if protocol not in ("tcp", "udp") else (port_of(found[4]), port_of(found[6]))
     client, server = (address_of(found[3]), ports[0]), (address_of(found[5]), ports[1])
-    values = _flow(client, server, protocol, "attempt", time)
+    values = _flow(client, server, protocol, "attempt" if found[1] == "denied" else "tried", time)
     return (Fact("flows", time, values | {"packets_out": int(found[7][:18])}),)
 
 

@@ -52,7 +52,9 @@ class _Fields:
 def _state(f: _Fields, protocol: str, received: int | None) -> str:
     """State of a session by its action and what came back."""
     action = f("action")
-    if action in ("deny", "start", "ip-conn", "dns", "blocked"):
+    if action == "start":
+        return "tried"  # how it ended was not logged
+    if action in ("deny", "ip-conn", "dns", "blocked"):
         return "attempt"
     if not received:
         return "attempt"

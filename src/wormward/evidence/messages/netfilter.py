@@ -53,11 +53,11 @@ class _Parser:
                 fresh = int(ttl) + (1 if out else 0) in _FRESH
                 self._cards.saw(card, source if fresh else BEHIND_A_ROUTER, time, message.number)
         flags = "".join(flag[1] for flag in _FLAGS.findall(rest)) if dpt else ""
-        # A lone SYN is an attempt whatever became of it.
-        dropped = flags != "S" and bool(_DROPPED.search(message.text, 0, found.start()))
+        denied = bool(_DROPPED.search(message.text, 0, found.start()))
+        dropped = flags != "S" and denied  # a lone SYN asks, whatever became of it
         packet = Packet(
             source, port_of(spt) if spt else 0, target, port_of(dpt) if dpt else 0, protocol_of(proto), flags,
-            max(0, int(length) - _UDP_HEADER) if length else None, dropped, int(kind) if kind else None,
+            max(0, int(length) - _UDP_HEADER) if length else None, dropped, int(kind) if kind else None, denied,
         )  # fmt: skip
         return flow_of(packet, time)
 

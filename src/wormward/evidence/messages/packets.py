@@ -1,8 +1,9 @@
 """What a firewall's line about one packet says of a conversation.
 
-A packet that asks (SYN, an echo request, a datagram that is no answer) is an `attempt` of its sender: whether an answer
-came stands in no such line. Of a packet from the middle the line does not say who opened; a port below 1024 on one side
-only is taken for the server's. A reset says neither who opened nor whether anything stood: it gives no row.
+A packet that asks (SYN, an echo request, a datagram that is no answer) is an `attempt` of its sender if the line says
+that it was kept back, else `tried`: whether an answer came stands in no such line. Of a packet from the middle the line
+does not say who opened; a port below 1024 on one side only is taken for the server's. A reset says neither who opened
+nor whether anything stood: it gives no row.
 """
 
 from __future__ import annotations
@@ -42,12 +43,14 @@ class Packet(NamedTuple):
     protocol: str
     flags: str
     payload: int | None
-    dropped: bool
+    dropped: bool  # the line says so, and it may be of a conversation that the firewall does not know
     icmp_type: int | None = None
+    denied: bool = False  # the line says that it was kept back
 
 
 def _opener(packet: Packet) -> tuple[bool, str] | None:
     """Whether the sender opened the conversation, and its state; None if the packet says nothing of one."""
+    tried = "attempt" if packet.denied or packet.dropped else "tried"
     low_source, low_target = packet.source_port < _WELL_KNOWN, packet.target_port < _WELL_KNOWN
     answered = low_source and not low_target
     if packet.protocol == "tcp":
@@ -55,17 +58,17 @@ def _opener(packet: Packet) -> tuple[bool, str] | None:
             return None
         if "S" in packet.flags:
             if "A" not in packet.flags:
-                return True, "attempt"
+                return True, tried
             return False, "attempt" if packet.dropped else "midstream"
         return not answered, "midstream"
     if packet.protocol == "icmp":
         if packet.icmp_type in _ASKS:
-            return True, "attempt"
+            return True, tried
         return (False, "midstream") if packet.icmp_type in _ANSWERS and not packet.dropped else None
     # What a firewall that knows conversations drops is no answer, whatever its ports look like.
     if packet.protocol == "udp" and answered and not packet.dropped:
         return False, "midstream"
-    return True, "attempt"
+    return True, tried
 
 
 def flow_of(packet: Packet, time_us: int) -> tuple[Fact, ...]:
