@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -41,11 +42,16 @@ def _passed_on(hits: Any, scope: Scope) -> Any:
     return by_servers(hits, scope).semi_join(explained(hits), ["site", "client", "name"])
 
 
-def find(tables: Tables, pack: ThreatPack, scope: Scope) -> Any | None:
-    """What known or inferred name servers asked for because somebody had asked them."""
+def lists_of(tables: Tables, pack: ThreatPack, scope: Scope, whose: Callable[[Any, Scope], Any]) -> Any | None:
+    """The lists that lookups of name servers meet, of those lookups that `whose` leaves; see `names_day_list.coherence`."""
     if not scope.name_servers or not any(v.domains for v in pack.variants):
         return None
-    return names_day_list.coherence(tables, pack, scope, _passed_on)
+    return names_day_list.coherence(tables, pack, scope, whose)
+
+
+def find(tables: Tables, pack: ThreatPack, scope: Scope) -> Any | None:
+    """What known or inferred name servers asked for because somebody had asked them."""
+    return lists_of(tables, pack, scope, _passed_on)
 
 
 def refine(rows: list[Row], pack: ThreatPack, scope: Scope) -> list[Draft]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from wormward.detect import names_day_list
 from wormward.detect.base import Detector, Draft, Row, Scope, Tables
-from wormward.detect.names_relayed import by_servers, explained
+from wormward.detect.names_relayed import by_servers, explained, lists_of
 from wormward.model.findings import Kind
 from wormward.model.pack import ThreatPack
 from wormward.model.text import N_
@@ -25,9 +25,7 @@ def _own(hits: Any, scope: Scope) -> Any:
 
 def find(tables: Tables, pack: ThreatPack, scope: Scope) -> Any | None:
     """What known or inferred name servers asked for, of that what no client was seen asking for."""
-    if not scope.name_servers or not any(v.domains for v in pack.variants):
-        return None
-    return names_day_list.coherence(tables, pack, scope, _own)
+    return lists_of(tables, pack, scope, _own)
 
 
 def refine(rows: list[Row], pack: ThreatPack, scope: Scope) -> list[Draft]:

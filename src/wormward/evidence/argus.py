@@ -12,8 +12,9 @@ from typing import Final
 
 from wormward.evidence import values
 from wormward.evidence.files import EvidenceFile
-from wormward.evidence.flow_halves import RST, SYN, end_of, flags_of, port_of, protocol_of
+from wormward.evidence.flow_halves import RST, SYN, end_of, flags_of, port_of
 from wormward.evidence.lines import Clock, Fact, first_lines, read_lines
+from wormward.evidence.messages.packets import protocol_of
 from wormward.model.reading import FileRead, ReadContext
 from wormward.model.text import N_
 

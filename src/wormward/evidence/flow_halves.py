@@ -7,12 +7,14 @@ packets of a direction together, so they say what came of it, not in which order
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from wormward.evidence.lines import Fact
+from wormward.evidence.messages.packets import protocol_of
 from wormward.evidence.rows import MOST_TIME
+from wormward.evidence.values import address
 
 MOST_WAITING: Final = 1 << 17
 """Records that wait for their other direction; beyond, the one that waited longest stays alone."""
@@ -134,18 +136,6 @@ def _fact(out: FlowHalf | None, back: FlowHalf | None, state: str) -> Fact:
     )
 
 
-def protocol_of(text: str) -> str:
-    """`tcp`, `udp`, `icmp`, or the number, of a name or number."""
-    word = text.strip().lower()
-    named = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmp", "icmp6": "icmp", "ipv6-icmp": "icmp", "tcp": "tcp", "udp": "udp",
-             "icmp": "icmp", "igmp": "2", "gre": "47", "esp": "50", "ah": "51", "ospf": "89", "sctp": "132"}  # fmt: skip
-    if word in named:
-        return named[word]
-    if word.isascii() and word.isdigit() and int(word) < 256:
-        return str(int(word))
-    raise ValueError("no IP protocol")
-
-
 def flags_of(text: str) -> int:
     """TCP flags of letters (`......S.`, `FSPA`), or of a hexadecimal number. Raises ValueError."""
     word = text.strip()
@@ -182,3 +172,18 @@ def count_of(text: str) -> int:
     if not 0 <= number < 1 << 62:
         raise ValueError("no count")
     return number
+
+
+def half_of(begin: int, texts: Mapping[str, str], place: int) -> FlowHalf:
+    """A record of the texts `source`, `target`, `sport`, `dport`, `protocol`, `packets`, and perhaps `flags` and `length`.
+
+    Raises ValueError if one of them is damaged.
+    """
+    source, target = (address(texts[name].encode()) for name in ("source", "target"))
+    if source is None or target is None:
+        raise ValueError("no addresses")
+    protocol = protocol_of(texts["protocol"])
+    sport, dport = (port_of(texts[name]) if protocol in ("tcp", "udp") else 0 for name in ("sport", "dport"))
+    flags = flags_of(texts["flags"]) if "flags" in texts and protocol == "tcp" else None
+    end = end_of(begin, texts.get("length", ""))
+    return FlowHalf(begin, end, source, sport, target, dport, protocol, count_of(texts["packets"]), flags, place)

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from wormward.evidence import values
 from wormward.evidence.files import EvidenceFile
-from wormward.evidence.flow_halves import FlowHalf, Halves, count_of, end_of, flags_of, port_of, protocol_of
+from wormward.evidence.flow_halves import Halves, half_of
 from wormward.evidence.lines import Clock, Fact, first_lines, read_lines
 from wormward.model.reading import FileRead, ReadContext
 from wormward.model.text import N_
@@ -76,27 +75,8 @@ class _Records:
         row = text.split(",")
         if len(row) <= max(self._columns.values()):
             raise ValueError("columns are missing")
-        return self._halves.add(self._half({ours: row[place].strip() for ours, place in self._columns.items()}, number))
-
-    def _half(self, got: dict[str, str], number: int) -> FlowHalf:
-        source, target = (values.address(got[name].encode()) for name in ("source", "target"))
-        if source is None or target is None:
-            raise ValueError("no addresses")
-        protocol = protocol_of(got["protocol"])
-        ported = protocol in ("tcp", "udp")
-        begin = self._clock.iso(got["begin"])
-        return FlowHalf(
-            begin,
-            end_of(begin, got.get("length", "")),
-            source,
-            port_of(got["sport"]) if ported else 0,
-            target,
-            port_of(got["dport"]) if ported else 0,
-            protocol,
-            count_of(got["packets"]),
-            flags_of(got["flags"]) if "flags" in got and protocol == "tcp" else None,
-            number,
-        )
+        got = {ours: row[place].strip() for ours, place in self._columns.items()}
+        return self._halves.add(half_of(self._clock.iso(got["begin"]), got, number))
 
     def end(self) -> Iterable[Fact]:
         """See `lines.Parser`."""

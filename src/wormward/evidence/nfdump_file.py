@@ -12,9 +12,8 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from wormward.evidence import values
 from wormward.evidence.files import ByteStream, EvidenceFile
-from wormward.evidence.flow_halves import FlowHalf, Halves, count_of, end_of, flags_of, port_of, protocol_of
+from wormward.evidence.flow_halves import Halves, half_of
 from wormward.evidence.lines import Clock, Fact, read_lines
 from wormward.evidence.nfdump_csv import BLIND
 from wormward.model.errors import EvidenceError
@@ -27,7 +26,7 @@ UNIT: Final = "record"
 _MAGIC: Final = (b"\x0c\xa5", b"\xa5\x0c")  # 0xA50C in both byte orders; then the layout version
 _VERSIONS: Final = (1, 2)
 _FORMAT: Final = "fmt:%tsr|%td|%pr|%sa|%da|%sp|%dp|%flg|%pkt"
-_COLUMNS: Final = _FORMAT.count("|") + 1
+_NAMES: Final = ("begin", "length", "protocol", "source", "target", "sport", "dport", "flags", "packets")
 _COPY: Final = 1 << 20
 
 
@@ -58,7 +57,7 @@ def _records(stream: ByteStream) -> Iterator[tuple[bytes, int]]:
             number = 0
             try:
                 for line in running.stdout:
-                    if line.count(b"|") == _COLUMNS - 1:
+                    if line.count(b"|") == len(_NAMES) - 1:
                         number += 1
                         yield line.rstrip(b"\n"), number
             finally:
@@ -83,25 +82,8 @@ class _Lines:
 
     def line(self, text: str, number: int) -> Iterable[Fact] | None:
         """See `lines.Parser`."""
-        begin_s, length_s, name, *rest = (field.strip() for field in text.split("|"))
-        source, target = values.address(rest[0].encode()), values.address(rest[1].encode())
-        if source is None or target is None:
-            raise ValueError("no addresses")
-        begin, protocol = self._clock.epoch(begin_s), protocol_of(name)
-        ported = protocol in ("tcp", "udp")
-        half = FlowHalf(
-            begin,
-            end_of(begin, length_s),
-            source,
-            port_of(rest[2]) if ported else 0,
-            target,
-            port_of(rest[3]) if ported else 0,
-            protocol,
-            count_of(rest[5]),
-            flags_of(rest[4]) if protocol == "tcp" else None,
-            number,
-        )
-        return self._halves.add(half)
+        got = dict(zip(_NAMES, (field.strip() for field in text.split("|")), strict=True))
+        return self._halves.add(half_of(self._clock.epoch(got["begin"]), got, number))
 
     def end(self) -> Iterable[Fact]:
         """See `lines.Parser`."""

@@ -10,9 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from wormward.evidence import values
 from wormward.evidence.files import EvidenceFile
-from wormward.evidence.flow_halves import FlowHalf, Halves, count_of, end_of, flags_of, port_of, protocol_of
+from wormward.evidence.flow_halves import Halves, half_of
 from wormward.evidence.lines import Clock, Fact, first_lines, read_lines
 from wormward.model.reading import FileRead, ReadContext
 from wormward.model.text import N_
@@ -23,15 +22,17 @@ BLIND: Final = (
     N_("Their byte counts include headers: payload sizes are not shown."),
 )
 _UTC: Final = N_("Its times were read as UTC, which rwcut prints unless it is told otherwise.")
-_NEEDED: Final = frozenset({"sip", "dip", "sport", "dport", "protocol", "packets", "stime"})
-_SHORT: Final = {"pro": "protocol", "dur": "duration"}
+_NEEDED: Final = frozenset({"source", "target", "sport", "dport", "protocol", "packets", "begin"})
+_OURS: Final = {
+    "sip": "source", "dip": "target", "pro": "protocol", "stime": "begin", "dur": "length", "duration": "length",
+}  # fmt: skip
 _TIME: Final = re.compile(r"(\d{4})/(\d\d)/(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?")
 _REMEDY: Final = "print them again with: rwcut --fields=sIP,dIP,sPort,dPort,protocol,packets,bytes,flags,sTime,duration"
 
 
 def _columns(line: str) -> list[str] | None:
     names = [name.strip().lower() for name in line.rstrip().rstrip("|").split("|")]
-    names = [_SHORT.get(name, name) for name in names]
+    names = [_OURS.get(name, name) for name in names]
     return names if set(names) >= _NEEDED else None
 
 
@@ -59,16 +60,7 @@ class _Records:
         if not self._columns or len(row) != len(self._columns):
             raise ValueError("columns are missing")
         got = dict(zip(self._columns, row, strict=True))
-        source, target = values.address(got["sip"].encode()), values.address(got["dip"].encode())
-        if source is None or target is None:
-            raise ValueError("no addresses")
-        protocol, begin = protocol_of(got["protocol"]), self._time(got["stime"])
-        ported = protocol in ("tcp", "udp")
-        end = end_of(begin, got.get("duration", ""))
-        sport, dport = (port_of(got[name]) if ported else 0 for name in ("sport", "dport"))
-        flags = flags_of(got["flags"]) if "flags" in got and protocol == "tcp" else None
-        half = FlowHalf(begin, end, source, sport, target, dport, protocol, count_of(got["packets"]), flags, number)
-        return self._halves.add(half)
+        return self._halves.add(half_of(self._time(got["begin"]), got, number))
 
     def _time(self, text: str) -> int:
         found = _TIME.match(text)
