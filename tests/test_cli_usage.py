@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli_help import lookups, process, wormward
 from wormward import __version__
-from wormward.command import between
+from wormward.command.assess import between
 from wormward.model.errors import SiteError, UsageError
 from wormward.model.site import Site
 from wormward.outfile import check_writable, write_whole
@@ -43,7 +43,7 @@ def test_help_imports_none_of_the_engines(tmp_path: Path) -> None:
 def test_a_small_run_loads_nothing_that_it_does_not_use(tmp_path: Path) -> None:
     probe = tmp_path / "probe.py"
     probe.write_text(
-        "import sys\nfrom pathlib import Path\nfrom wormward.command import Request, run\n"
+        "import sys\nfrom pathlib import Path\nfrom wormward.command.assess import Request, run\n"
         f"run(Request((Path({str(lookups(tmp_path))!r}),), quiet=True))\n"
         "unused = {'pandas', 'jinja2', 'babel', 'rich.table', 'pyspark'}\n"
         "assert not unused & {name for name, module in sys.modules.items() if module}, sorted(unused & set(sys.modules))\n"

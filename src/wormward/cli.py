@@ -126,7 +126,7 @@ def assess(
         raise typer.Exit(COULD_NOT_RUN)
 
     def run() -> int:
-        from wormward import command  # noqa: PLC0415 - what the work needs is slow to import, --help must not be
+        from wormward.command import assess as command  # noqa: PLC0415 - what the work needs is slow to import, --help must not be
 
         asked = command.Request(
             paths=tuple(paths or ()),

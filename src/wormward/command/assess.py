@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import os
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from importlib.abc import MetaPathFinder
 from pathlib import Path
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from wormward.command.outputs import write
+from wormward.command.surroundings import lean_arrow, numba_cache, shown_progress
 from wormward.model.errors import UsageError
-from wormward.model.pack import ThreatPack
 from wormward.model.site import Site
 from wormward.model.states import Assessment
 from wormward.model.text import printable
-from wormward.outfile import check_writable, write_whole
+from wormward.outfile import check_writable
 from wormward.sitefile import load_site, with_options
-
-if TYPE_CHECKING:
-    from wormward.pipeline import Progress
-
 
 _NAMED_PATHS = 3
 
@@ -61,12 +52,12 @@ def run(asked: Request) -> Assessment:
     for path in outputs:
         check_writable(path, asked.paths)
     _check_paths(asked.paths)
-    with _numba_cache():
-        _lean_arrow()
+    with numba_cache():
+        lean_arrow()
         from wormward import packs, pipeline  # noqa: PLC0415 - after the cache's place is set
 
         loaded = tuple(packs.load(folder) for folder in asked.packs) or tuple(packs.builtin_packs())
-        with _progress(asked.quiet) as progress:
+        with shown_progress(asked.quiet) as progress:
             assessment = pipeline.assess(
                 asked.paths,
                 packs=loaded,
@@ -80,36 +71,8 @@ def run(asked: Request) -> Assessment:
                 jobs=asked.jobs or len(os.sched_getaffinity(0)),
                 progress=progress,
             )
-    _write(asked, assessment, loaded)
+    write(asked, assessment, loaded)
     return assessment
-
-
-def _write(asked: Request, assessment: Assessment, packs: tuple[ThreatPack, ...]) -> None:
-    """Make every text first, then write: a text that cannot be made leaves no file behind, one that has no room only itself."""
-    # What makes a form is loaded only where that form is asked for.
-    texts: list[tuple[Path, str]] = []
-    if asked.json:
-        from wormward.report.jsonout import to_json  # noqa: PLC0415
-
-        texts.append((asked.json, to_json(assessment)))
-    if asked.html:
-        from wormward.report.html import to_html  # noqa: PLC0415
-
-        texts.append((asked.html, to_html(assessment, packs)))
-    for path, text in texts:
-        write_whole(path, text)
-    if not asked.quiet and sys.stdout is not None:  # closed by whoever started us: the files and the exit code answer
-        from wormward.report.terminal import show  # noqa: PLC0415
-
-        # A terminal whose encoding lacks a character gets its escape, never an exception.
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(errors="backslashreplace")
-        try:
-            show(assessment, sys.stdout)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # Whoever read our output had enough; the rest goes nowhere, and the exit code is that of the assessment.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _check_paths(paths: tuple[Path, ...]) -> None:
@@ -145,67 +108,3 @@ def _moment(option: str, text: str | None, zone: tzinfo, whole_day: timedelta) -
         return moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise UsageError(f"{option} {printable(text)!r} is no ISO 8601 time; write 2009-02-01 or 2009-02-01T08:00:00Z") from error
-
-
-@contextmanager
-def _numba_cache() -> Iterator[None]:
-    """Say where compiled loops are kept if not beside the code: the user's cache folder, or one for this run only.
-
-    Numba loads what it finds there as code, so it must be a folder that nobody else can write.
-    """
-    if os.environ.get("NUMBA_CACHE_DIR") or os.access(Path(__file__).parent, os.W_OK):
-        yield
-        return
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
-    folder = home / "wormward" / "numba"
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        usable = os.access(folder, os.W_OK)
-    except OSError:
-        usable = False
-    if usable:
-        os.environ["NUMBA_CACHE_DIR"] = str(folder)
-        yield
-        return
-    with tempfile.TemporaryDirectory(prefix="wormward-") as once:
-        os.environ["NUMBA_CACHE_DIR"] = once
-        yield
-
-
-class _NoPandas(MetaPathFinder):
-    """Finds nothing, where pandas is asked for."""
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        """Say that there is no pandas; leave all else to others."""
-        del path, target
-        if name == "pandas":
-            raise ModuleNotFoundError(name)
-
-
-def _lean_arrow() -> None:
-    """Keep Arrow from loading pandas (a sixth of a second), which we never use.
-
-    Arrow looks once, when it is first given a list, whether pandas is installed, to know pandas' own values by sight.
-    """
-    import pyarrow as pa  # noqa: PLC0415 - see run()
-
-    absent = _NoPandas()
-    sys.meta_path.insert(0, absent)
-    try:
-        pa.array([])
-    finally:
-        sys.meta_path.remove(absent)
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Progress]:
-    """Progress on standard error if somebody looks at it; else nothing."""
-    from wormward.pipeline import Silent  # noqa: PLC0415
-
-    if quiet or not sys.stderr.isatty():
-        yield Silent()
-        return
-    from wormward.report.progress import Bars  # noqa: PLC0415
-
-    with Bars(sys.stderr) as bars:
-        yield bars

@@ -1,0 +1,79 @@
+"""What stands around every command's work: where compiled loops are kept, what libraries need not load, progress."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wormward.pipeline import Progress
+
+
+@contextmanager
+def numba_cache() -> Iterator[None]:
+    """Say where compiled loops are kept if not beside the code: the user's cache folder, or one for this run only.
+
+    Numba loads what it finds there as code, so it must be a folder that nobody else can write.
+    """
+    if os.environ.get("NUMBA_CACHE_DIR") or os.access(Path(__file__).parents[1], os.W_OK):
+        yield
+        return
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    folder = home / "wormward" / "numba"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        usable = os.access(folder, os.W_OK)
+    except OSError:
+        usable = False
+    if usable:
+        os.environ["NUMBA_CACHE_DIR"] = str(folder)
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="wormward-") as once:
+        os.environ["NUMBA_CACHE_DIR"] = once
+        yield
+
+
+class _NoPandas(MetaPathFinder):
+    """Finds nothing, where pandas is asked for."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Say that there is no pandas; leave all else to others."""
+        del path, target
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+def lean_arrow() -> None:
+    """Keep Arrow from loading pandas (a sixth of a second), which we never use.
+
+    Arrow looks once, when it is first given a list, whether pandas is installed, to know pandas' own values by sight.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - slow to import, and after the cache has its place
+
+    absent = _NoPandas()
+    sys.meta_path.insert(0, absent)
+    try:
+        pa.array([])
+    finally:
+        sys.meta_path.remove(absent)
+
+
+@contextmanager
+def shown_progress(quiet: bool) -> Iterator[Progress]:
+    """Progress on standard error if somebody looks at it; else nothing."""
+    from wormward.pipeline import Silent  # noqa: PLC0415
+
+    if quiet or not sys.stderr.isatty():
+        yield Silent()
+        return
+    from wormward.report.progress import Bars  # noqa: PLC0415
+
+    with Bars(sys.stderr) as bars:
+        yield bars
