@@ -28,6 +28,7 @@ from wormward.evidence.capture_state import _ONCE_A_FILE as ONCE_A_FILE
 from wormward.evidence.discover import KNOWN
 from wormward.model import errors, tables
 from wormward.model.text import filled
+from wormward.report import csvout
 
 REPO = Path(__file__).resolve().parent.parent
 
@@ -106,6 +107,19 @@ def commands_page() -> str:
     for name, command in sorted(getattr(top, "commands", {}).items()):
         lines += command_section(f"wormward {name}", command)
     lines += ["## `site.toml`", "", inspect.cleandoc(sitefile.__doc__ or "")]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+# --- csv ------------------------------------------------------------------------------------------------------------
+
+
+def csv_page() -> str:
+    """Every column of the tables for spreadsheets."""
+    lines = [notice("src/wormward/report/csvout.py"), "# CSV", "", inspect.cleandoc(csvout.__doc__ or ""), ""]
+    lines += ["The first column of each file, `tlp`, says whom the row may be passed on to (`--tlp`).", ""]
+    for name, doc, columns in csvout.sheets():
+        lines += [f"## `{name}`", "", doc, "", "| column | meaning |", "| --- | --- |"]
+        lines += [*(f"| `{column}` | {cell(meaning)} |" for column, meaning in columns), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -226,6 +240,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/tables.md": tables_page,
     "docs/commands.md": commands_page,
     "docs/detectors.md": detector_table,
+    "docs/csv.md": csv_page,
     "docs/errors.md": errors_page,
     "README.md": readme,
 }

@@ -19,8 +19,6 @@ import jsonschema
 import pytest
 
 from tests.cli_help import Done, assessed_json, infected_lookups, lookups, process, wormward
-from wormward import outfile
-from wormward.evidence import discover as discovery
 
 WIDE_OPEN = 0o755
 
@@ -127,11 +125,6 @@ def test_a_folder_of_links_says_that_they_are_not_followed(tmp_path: Path) -> No
     done = wormward("assess", tmp_path / "links")
     assert done.code == 2
     assert "links/: holds no evidence; links in folders are not followed: give what they lead to" in done.one_sentence()
-
-
-def test_our_own_reports_are_told_from_evidence_by_what_they_begin_with() -> None:
-    assert discovery.__module__ == "wormward.evidence.discover"
-    assert sys.modules[discovery.__module__].OWN_MARKS == outfile.OWN_MARKS
 
 
 def test_a_report_given_as_evidence_is_named_as_that(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from wormward import __version__
+from wormward.model.tlp import Tlp
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
@@ -67,6 +68,10 @@ def assess(
     ] = None,
     json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the whole assessment as JSON.")] = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a report for people, one file.")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="DIR", help="Write tables for spreadsheets there.")] = None,
+    tlp: Annotated[
+        Tlp, typer.Option("--tlp", case_sensitive=False, help="Whom the outputs may be passed on to; each is marked so.")
+    ] = Tlp.AMBER,
     workspace: Annotated[
         Path | None, typer.Option("--workspace", metavar="DIR", help="Keep the tables there, as Parquet.")
     ] = None,
@@ -132,6 +137,8 @@ def assess(
             paths=tuple(paths or ()),
             json=json,
             html=html,
+            csv=csv,
+            tlp=tlp,
             workspace=workspace,
             since=since,
             until=until,

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from wormward.model.errors import UsageError, WorkspaceError
+from wormward.model.own import OWN_MARKS
 
-OWN_MARKS = (b'"schema": "wormward.', b'<meta name="generator" content="wormward')
 _HEAD = 4096
 
 
@@ -33,14 +33,33 @@ def check_writable(path: Path, evidence: Iterable[Path]) -> None:
     folder = path.parent
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder; make it first, or write elsewhere")
+    _probe(folder, path)
+    if path.exists() and _among(path, evidence) and not _is_ours(path):
+        raise UsageError(f"{path} is among the evidence and no report of ours; it is not overwritten, write elsewhere")
+
+
+def check_folder(folder: Path, names: Iterable[str], evidence: Iterable[Path]) -> None:
+    """See that files of these names can be written into `folder`, which is made if only it is missing. Raises UsageError."""
+    evidence = tuple(evidence)
+    if os.path.lexists(folder):
+        if not folder.is_dir():
+            raise UsageError(f"{folder} is no folder; name one, or a new one")
+        for name in names:
+            check_writable(folder / name, evidence)
+    elif folder.parent.is_dir():
+        _probe(folder.parent, folder)
+    else:
+        raise UsageError(f"{folder.parent} is no folder; make it first, or write elsewhere")
+
+
+def _probe(folder: Path, path: Path) -> None:
+    """Raises UsageError, for `path`, if nothing can be made in `folder`."""
     try:
         handle, probe = tempfile.mkstemp(prefix=".wormward-", dir=folder)
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror}); write elsewhere") from error
     os.close(handle)
     Path(probe).unlink()
-    if path.exists() and _among(path, evidence) and not _is_ours(path):
-        raise UsageError(f"{path} is among the evidence and no report of ours; it is not overwritten, write elsewhere")
 
 
 def _among(path: Path, evidence: Iterable[Path]) -> bool:
@@ -58,8 +77,13 @@ def _is_ours(path: Path) -> bool:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Put `text` (UTF-8) into `path` in one step. Raises WorkspaceError if that fails; then `path` is as it was."""
+    """Put `text` (UTF-8) into `path` in one step. Raises WorkspaceError if that fails; then `path` is as it was.
+
+    The folder is made if only it is missing, for its owner only.
+    """
     try:
+        if not path.parent.is_dir():
+            path.parent.mkdir(mode=0o700)
         handle, name = tempfile.mkstemp(prefix=".wormward-", dir=path.parent)  # mkstemp makes it 0600
     except OSError as error:
         raise WorkspaceError(f"{path} could not be written ({error.strerror})") from error

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from wormward.command.outputs import write
+from wormward.command import outputs
 from wormward.command.surroundings import lean_arrow, numba_cache, shown_progress
 from wormward.model.errors import UsageError
 from wormward.model.site import Site
 from wormward.model.states import Assessment
 from wormward.model.text import printable
-from wormward.outfile import check_writable
+from wormward.model.tlp import Tlp
 from wormward.sitefile import load_site, with_options
 
 _NAMED_PATHS = 3
@@ -27,6 +27,8 @@ class Request:
     paths: tuple[Path, ...]
     json: Path | None = None
     html: Path | None = None
+    csv: Path | None = None
+    tlp: Tlp = Tlp.AMBER
     workspace: Path | None = None
     since: str | None = None
     until: str | None = None
@@ -46,11 +48,7 @@ def run(asked: Request) -> Assessment:
     """Assess, show and write. Raises WormwardError where that cannot be done; then no report is there that is not whole."""
     site = with_options(load_site(asked.site) if asked.site else Site(), list(asked.controllers), asked.time_zone, asked.year)
     since, until = between(asked.since, asked.until, site)
-    outputs = [path for path in (asked.json, asked.html) if path]
-    if len({path.resolve() for path in outputs}) < len(outputs):
-        raise UsageError(f"--json and --html both name {printable(str(outputs[0]))}: give each a file of its own")
-    for path in outputs:
-        check_writable(path, asked.paths)
+    outputs.check(asked)
     _check_paths(asked.paths)
     with numba_cache():
         lean_arrow()
@@ -71,7 +69,8 @@ def run(asked: Request) -> Assessment:
                 jobs=asked.jobs or len(os.sched_getaffinity(0)),
                 progress=progress,
             )
-    write(asked, assessment, loaded)
+    assessment = replace(assessment, tlp=asked.tlp)
+    outputs.write(asked, assessment, loaded)
     return assessment
 
 

@@ -1,32 +1,104 @@
-"""What comes of an assessment: files in the forms that were asked for, and a table on standard output."""
+"""What comes of an assessment: files in the forms that were asked for, and a table on standard output.
+
+`OUTPUTS` is the registry: one line a form. Whatever is checked of outputs (that none overwrites evidence or another,
+that hostile text stays text, that a shareable copy names nobody) is checked of every line of it.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wormward.model.errors import UsageError
 from wormward.model.pack import ThreatPack
 from wormward.model.states import Assessment
-from wormward.outfile import write_whole
+from wormward.model.text import printable
+from wormward.outfile import check_folder, check_writable, write_whole
 
 if TYPE_CHECKING:
     from wormward.command.assess import Request
 
+Texts = Mapping[str, str]
+"""The text of each file by its name in the output's folder; one file alone has the name ""."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One form: `option` is a field of `Request` and the option of the command line that names its file or folder."""
+
+    option: str
+    make: Callable[[Assessment, tuple[ThreatPack, ...], Request], Texts]
+    files: tuple[str, ...] = ()  # names in its folder; empty: it is one file
+
+    def place(self, asked: Request) -> Path | None:
+        """The file or folder that was asked for."""
+        place: Path | None = getattr(asked, self.option)
+        return place
+
+    def paths(self, asked: Request) -> tuple[Path, ...]:
+        """Every file that will be written."""
+        place = self.place(asked)
+        if place is None:
+            return ()
+        return tuple(place / name for name in self.files) if self.files else (place,)
+
+
+# What makes a form is loaded only where that form is asked for.
+
+
+def _json(assessment: Assessment, _packs: tuple[ThreatPack, ...], _asked: Request) -> Texts:
+    from wormward.report.jsonout import to_json  # noqa: PLC0415
+
+    return {"": to_json(assessment)}
+
+
+def _html(assessment: Assessment, packs: tuple[ThreatPack, ...], _asked: Request) -> Texts:
+    from wormward.report.html import to_html  # noqa: PLC0415
+
+    return {"": to_html(assessment, packs)}
+
+
+def _csv(assessment: Assessment, _packs: tuple[ThreatPack, ...], _asked: Request) -> Texts:
+    from wormward.report.csvout import to_csv  # noqa: PLC0415
+
+    return to_csv(assessment)
+
+
+OUTPUTS = (
+    Output("json", _json),
+    Output("html", _html),
+    Output("csv", _csv, files=("hosts.csv", "findings.csv", "edges.csv")),
+)
+
+
+def check(asked: Request) -> None:
+    """See, before long work begins, that every output can be written. Raises UsageError with what to do instead."""
+    named: dict[Path, str] = {}
+    for output in OUTPUTS:
+        for path in output.paths(asked):
+            other = named.setdefault(path.resolve(), output.option)
+            if other != output.option:
+                raise UsageError(f"--{other} and --{output.option} both name {printable(str(path))}: give each a file of its own")
+    for output in OUTPUTS:
+        if output.files and (folder := output.place(asked)):
+            check_folder(folder, output.files, asked.paths)
+        else:
+            for path in output.paths(asked):
+                check_writable(path, asked.paths)
+
 
 def write(asked: Request, assessment: Assessment, packs: tuple[ThreatPack, ...]) -> None:
     """Make every text first, then write: a text that cannot be made leaves no file behind, one that has no room only itself."""
-    # What makes a form is loaded only where that form is asked for.
     texts: list[tuple[Path, str]] = []
-    if asked.json:
-        from wormward.report.jsonout import to_json  # noqa: PLC0415
-
-        texts.append((asked.json, to_json(assessment)))
-    if asked.html:
-        from wormward.report.html import to_html  # noqa: PLC0415
-
-        texts.append((asked.html, to_html(assessment, packs)))
+    for output in OUTPUTS:
+        place = output.place(asked)
+        if place is not None:
+            made = output.make(assessment, packs, asked)
+            texts += [(place / name if output.files else place, text) for name, text in made.items()]
     for path, text in texts:
         write_whole(path, text)
     if not asked.quiet and sys.stdout is not None:  # closed by whoever started us: the files and the exit code answer

@@ -17,6 +17,7 @@ from wormward.evidence.blocks import text_of
 from wormward.evidence.files import EvidenceFile
 from wormward.evidence.registry import READERS, reader_of
 from wormward.model.errors import EvidenceError
+from wormward.model.own import OWN_MARKS
 from wormward.model.reading import FileRead, ReadContext
 from wormward.model.site import Site
 from wormward.model.states import Coverage, PassedOver, Problem, Skip
@@ -39,8 +40,6 @@ KNOWN: tuple[tuple[int, bytes, str, str], ...] = (
 )
 
 
-OWN_MARKS = (b'"schema": "wormward.', b'<meta name="generator" content="wormward')
-"""What the reports of an earlier run begin with: they are neither evidence nor worth a word."""
 _NAMED = 3
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from wormward.model.findings import Finding
+from wormward.model.tlp import Tlp
 
 
 class Infection(StrEnum):
@@ -199,6 +200,7 @@ class Assessment:
     until: datetime | None = None  # and only up to here (exclusive)
     passed_over: tuple[PassedOver, ...] = ()
     remarks: tuple[Remark, ...] = ()
+    tlp: Tlp = Tlp.AMBER  # whom the report may be passed on to
 
     def count(self, verdict: Infection) -> int:
         """How many hosts have this infection answer."""

@@ -43,6 +43,7 @@ def as_dict(assessment: Assessment) -> dict[str, Any]:
         },
         "notes": [*assessment.notes, *(fill(r.sentence, r.fields) for r in assessment.remarks)],
         "passed_over": [{"why": p.why.value, "count": p.count, "names": list(p.names)} for p in assessment.passed_over],
+        "tlp": assessment.tlp.label,
     }
 
 

@@ -123,6 +123,7 @@ def _below(assessment: Assessment, language: Language) -> list[str]:
         ))  # fmt: skip
     lines += _first(assessment, language)
     lines.append(_scope(assessment, language))
+    lines.append(assessment.tlp.label)
     if assessment.since or assessment.until:
         since, until = minute(assessment.since) or "-", minute(assessment.until) or "-"
         lines.append(language.say(N_("Only evidence from {since} to {until} UTC was looked at."), since=since, until=until))
