@@ -12,6 +12,7 @@ import pytest
 
 from tests.detectors import make, play, toy
 from wormward.engine import Duck, infer_domain_controllers, survey
+from wormward.engine import duck as duck_module
 from wormward.model.errors import WorkspaceError
 from wormward.model.site import Site
 from wormward.model.tables import ANNOTATIONS, BY_NAME, CUTS, FACTS
@@ -133,12 +134,30 @@ def test_sources_that_show_answers() -> None:
 
 def test_a_cut_is_kept_and_replaced() -> None:
     with play.open_duck({"dns_queries": QUERIES}) as duck:
-        queries = duck.tables()["dns_queries"]
-        for name, count in (("n1.example", 1), ("nobody.example", 0)):
-            rows = queries.filter(queries.name == name)
-            duck.keep("telling_queries", rows.select(*duck.tables()["telling_queries"].columns))
-            assert duck.arrow(duck.tables()["telling_queries"]).num_rows == count
+        for names, count in ((["n1.example"], 1), (["nobody.example"], 0), ([f"n{i}.example" for i in range(50)], len(QUERIES))):
+            duck.cut("telling_queries", "dns_queries", "name", pa.array(names, pa.string()))
+            cut = duck.arrow(duck.tables()["telling_queries"])
+            queries = duck.tables()["dns_queries"]
+            wanted = duck.arrow(queries.filter(queries.name.isin(names)).select(*cut.column_names))
+            assert cut.num_rows == count
+            assert cut.sort_by("row_id") == wanted.sort_by("row_id")
             assert ("telling_queries" in duck.empty()) is not bool(count)
+
+
+def test_rows_are_told_by_the_numbers_of_their_texts() -> None:
+    rng = np.random.default_rng(5)
+    batches, wanted = [], []
+    for size in (0, 7, 300):
+        words = pa.array([f"w{n}" for n in range(size)], pa.string())
+        numbers = pa.array(
+            [None if n < 0 else n for n in rng.integers(-1, size, 500).tolist()] if size else [None] * 5, pa.int32()
+        )
+        batch = pa.record_batch({"word": pa.DictionaryArray.from_arrays(numbers, words), "n": pa.array(range(len(numbers)))})
+        batches.append(batch)
+        wanted += [row for row in batch.to_pylist() if row["word"] in {"w3", "w0"}]
+    found = duck_module.among(pa.Table.from_batches(batches), "word", pa.array(["w0", "w3", "w999"]))
+    assert found.to_pylist() == wanted
+    assert wanted
 
 
 def test_days_without_lookups_are_gaps() -> None:

@@ -15,12 +15,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from threading import Thread
 from typing import Protocol
 
 from wormward import detect
 from wormward.annotate import Days, annotate_all
 from wormward.detect import Scope, names_unmet
-from wormward.engine import Duck, Survey, infer_domain_controllers, survey
+from wormward.engine import Duck, Survey, infer_domain_controllers, prepare, survey
 from wormward.evidence import discover, read_all
 from wormward.judge import Binding, judge
 from wormward.judge.merge import merge, named
@@ -84,6 +85,7 @@ def assess(
     found = discover(paths, site, separate)
     with Workspace(workspace) as store:
         progress.begin("reading", sum(f.size for f in found.files))
+        Thread(target=prepare, daemon=True).start()  # meanwhile; whoever asks first waits for it
         reads = read_all(found.files, _context(store, site, packs, progress))
         coverage = _covered([*found.unreadable, *reads], paths)
         store.finish(SourceRow(r.file_no, c.sha256, c.source, c.kind, c.unit) for r in reads for c in (r.coverage,))

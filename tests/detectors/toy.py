@@ -62,8 +62,8 @@ class ToyNames:
     def names(self, day: int) -> list[str]:
         return [name for name, _, branch in self.both(day) if branch != "libm"]
 
-    def letters(self, names: Sequence[str]) -> npt.NDArray[np.int32]:
-        return np.array([self._letters(name) for name in names], dtype=np.int32)
+    def letters(self, names: pa.Array) -> npt.NDArray[np.int32]:
+        return np.array([self._letters(name) for name in names.to_pylist()], dtype=np.int32)
 
     def _letters(self, name: str) -> int:
         word, _, suffix = name.rpartition(".")

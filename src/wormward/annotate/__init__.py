@@ -6,7 +6,7 @@ from wormward.annotate.base import Annotator, Days, Engine
 from wormward.annotate.call_effects import CALL_EFFECTS
 from wormward.annotate.contact_ports import CONTACT_PORTS, CONTACT_WEEKS
 from wormward.annotate.file_forms import FILE_FORMS
-from wormward.annotate.name_days import NAME_DAYS, telling_queries
+from wormward.annotate.name_days import NAME_DAYS
 from wormward.annotate.packet_forms import PACKET_FORMS
 from wormward.annotate.request_forms import REQUEST_FORMS
 from wormward.model.pack import ThreatPack
@@ -42,5 +42,5 @@ def annotate_all(engine: Engine, pack: ThreatPack, days: Days) -> None:
             made = dict(annotator.annotate(engine.arrow(keys) if known is None else known, pack, days))
         for name in annotator.makes:
             engine.add(name, made[name])
-    if NAME_DAYS.fact not in empty:
-        engine.keep("telling_queries", telling_queries(tables))
+        if annotator is NAME_DAYS and keys is not None:
+            engine.cut("telling_queries", NAME_DAYS.fact, "name", made["telling_names"].column("name").combine_chunks())

@@ -55,8 +55,8 @@ class Engine(Protocol):
         """Register a side table, replacing the one of that name."""
         ...
 
-    def keep(self, name: str, expression: Any) -> None:
-        """Answer an expression once and keep its rows as a cut, replacing the one of that name."""
+    def cut(self, name: str, fact: str, column: str, values: pa.Array) -> None:
+        """Keep the rows of a fact table whose text `column` is one of `values` as the cut `name`, replacing the one so named."""
         ...
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from wormward.annotate.base import Annotator, Days, Tables, side_table
 from wormward.model.pack import ThreatPack, Variant
@@ -47,7 +48,9 @@ def keys(tables: Tables, _pack: ThreatPack) -> Any | None:
 
 def annotate(distinct: pa.Table, pack: ThreatPack, days: Days) -> Mapping[str, pa.Table]:
     """Side tables `name_days`, `name_shapes` and `telling_names`, ordered by name, variant and day."""
-    names: list[str] = sorted(name for name in distinct.column("name").to_pylist() if name)
+    # Of a site's hundred thousands of names few have the shape: nothing is made of the others.
+    names = pa.concat_arrays(distinct.column("name").chunks) if distinct.num_rows else pa.array([], pa.string())
+    names = names.filter(pc.greater(pc.binary_length(names), 0))  # nor of null
     found: list[pa.Table] = [BY_NAME["name_days"].schema.empty_table()]
     shaped: list[pa.Table] = [BY_NAME["name_shapes"].schema.empty_table()]
     for variant in pack.variants:
@@ -55,30 +58,24 @@ def annotate(distinct: pa.Table, pack: ThreatPack, days: Days) -> Mapping[str, p
             continue
         letters = variant.domains.letters(names)
         fitting = np.flatnonzero(letters > 0)
-        candidates = [names[i] for i in fitting]
+        candidates = names.take(pa.array(fitting)).to_pylist()
         variants = [variant.letter] * len(candidates)
         shaped.append(side_table("name_shapes", {"name": candidates, "variant": variants, "letters": letters[fitting]}))
         found += [_found(candidates, variant, first, last) for first, last in list_days(variant, pack, days)]
     order = [(column, "ascending") for column in ("name", "variant", "day", "position", "branch")]
     listed = pa.concat_tables(found).sort_by(order)
-    known = frozenset(listed.column("name").unique().to_pylist()) | _date_sites(pack)
-    telling = [name for name in names if name in known or name.startswith(LDAP_PREFIX)]
+    known = pa.array(sorted(frozenset(listed.column("name").unique().to_pylist()) | _date_sites(pack)), pa.string())
+    telling = names.filter(pc.or_(pc.is_in(names, known), pc.starts_with(names, LDAP_PREFIX)))
     return {
         "name_days": listed,
         "name_shapes": pa.concat_tables(shaped).sort_by([("name", "ascending"), ("variant", "ascending")]),
-        "telling_names": side_table("telling_names", {"name": telling}),
+        "telling_names": side_table("telling_names", {"name": sorted(telling.to_pylist())}),
     }
 
 
 def _date_sites(pack: ThreatPack) -> frozenset[str]:
     sites = pack.closed_network.date_sites
     return frozenset(sites) | frozenset(f"www.{site}" for site in sites)
-
-
-def telling_queries(tables: Tables) -> Any:
-    """The cut of `dns_queries` that its `telling_names` make."""
-    columns = tables["telling_queries"].columns
-    return tables["dns_queries"].select(*columns).semi_join(tables["telling_names"], "name")
 
 
 def _found(candidates: Sequence[str], variant: Variant, first: int, last: int) -> pa.Table:

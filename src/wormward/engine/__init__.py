@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wormward.engine.duck import Duck
+from wormward.engine.duck import Duck, prepare
 from wormward.engine.hosts import Survey, infer_domain_controllers, survey
 
-__all__ = ["Duck", "Survey", "infer_domain_controllers", "survey"]
+__all__ = ["Duck", "Survey", "infer_domain_controllers", "prepare", "survey"]

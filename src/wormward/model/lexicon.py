@@ -211,14 +211,14 @@ def _place(slots: Marks, marks: Marks, used: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def translate(codes: Ints, table: Ints, numbers: Ints) -> int:
-    """What `table` says of each of `codes`, -1 for negative ones; the least of these numbers is returned."""
-    least = 0
+def translate(codes: Ints, table: Ints, numbers: Ints) -> tuple[int, int]:
+    """What `table` says of each of `codes`, -1 for negative ones; the least (0 at most) and the most of these numbers."""
+    least, most = np.int32(0), np.int32(-1)
     for k in range(codes.size):
         number = table[codes[k]] if codes[k] >= 0 else np.int32(-1)
         numbers[k] = number
-        least = min(least, int(number))
-    return least
+        least, most = min(least, number), max(most, number)
+    return int(least), int(most)
 
 
 class Lexicon:

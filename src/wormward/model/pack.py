@@ -32,8 +32,8 @@ class DomainAlgorithm(Protocol):
         """The day's list, in order (first branch)."""
         ...
 
-    def letters(self, names: Sequence[str]) -> npt.NDArray[np.int32]:
-        """Per name: letters before the suffix if the name has the generator's shape, else 0."""
+    def letters(self, names: pa.Array) -> npt.NDArray[np.int32]:
+        """Per name (strings without null): letters before the suffix if the name has the generator's shape, else 0."""
         ...
 
     def find(self, names: Sequence[str], first_day: int, last_day: int) -> pa.Table:

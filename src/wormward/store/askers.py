@@ -1,4 +1,4 @@
-"""Who asked whom, noted in the footer of each part of `dns_queries`.
+"""Who asked whom, noted beside the rows of `dns_queries`: in the footer of each part that is a file.
 
 The first look over a site's lookups only wants to know who asked whom, in which file, whether an answer was seen, and
 from when to when: a few hundred facts that would take a look at every row. The writer has the rows in hand, so it
@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numba import njit
 
 from wormward.model.tables import TIME
 
@@ -25,6 +26,9 @@ TABLE = "dns_queries"
 KEY = b"wormward.askers"
 MOST = 1 << 16
 """Facts that a part notes at most (3 MB): the footer is read whole by everyone who opens the part."""
+_DENSE = 1 << 20
+"""Numbers up to which a place for each is filled instead of looking for those that come up."""
+Longs = npt.NDArray[np.int64]
 _BY = ("site", "client", "server", "file_no", "answered")
 SCHEMA = pa.schema(
     [
@@ -38,48 +42,107 @@ SCHEMA = pa.schema(
 )
 
 
+def facts(table: pa.Table) -> pa.Table | None:
+    """Who asked whom in these rows of `dns_queries` (SCHEMA); None if that would be too much to keep."""
+    found: list[pa.Table] = []
+    for batch in table.to_batches():
+        some = _facts(batch) if batch.num_rows else SCHEMA.empty_table()
+        if some is None:
+            return None
+        found.append(some)
+    if not found:
+        return SCHEMA.empty_table()
+    grouped = pa.concat_tables(found).group_by(list(_BY), use_threads=False)
+    whole = grouped.aggregate([("rows", "sum"), ("first_seen", "min"), ("last_seen", "max")])
+    return whole.rename_columns(SCHEMA.names).cast(SCHEMA) if whole.num_rows <= MOST else None
+
+
 def note(table: pa.Table) -> dict[bytes, bytes]:
     """What a part with these rows of `dns_queries` says in its footer; nothing if that would be too much."""
-    keys = table.select(["site", "client", "server", "file_no"]).append_column("answered", pc.is_valid(table.column("rcode")))
-    keys = keys.unify_dictionaries()
-    # One number a row is grouped several times faster than five values.
-    one, values = np.zeros(table.num_rows, np.int64), []
-    most = 1
-    for name in _BY:
-        numbers, distinct = _numbered(keys.column(name))
-        most *= len(distinct)
-        if most >= 1 << 63:
-            return {}
-        if len(distinct) > 1:
-            one *= len(distinct)
-            one += numbers
-        values.append(distinct)
-    rows = pa.table({"one": one, "time": table.column("time")})
-    facts = rows.group_by("one", use_threads=False).aggregate([([], "count_all"), ("time", "min"), ("time", "max")])
-    if facts.num_rows > MOST:
+    known = facts(table)
+    if known is None:
         return {}
-    columns: list[pa.Array] = []
-    rest = facts.column("one").to_numpy()
-    for distinct in reversed(values):
-        rest, number = np.divmod(rest, len(distinct))
-        columns.insert(0, distinct.take(pa.array(number)))
-    columns += [facts.column(name) for name in ("count_all", "time_min", "time_max")]
     packed = pa.BufferOutputStream()
     with pa.ipc.new_stream(packed, SCHEMA) as stream:
-        stream.write_table(pa.table(columns, SCHEMA.names).cast(SCHEMA))
+        stream.write_table(known)
     return {KEY: base64.b64encode(packed.getvalue())}
 
 
-def _numbered(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
-    """The values of a column as numbers, and what they stand for: the distinct values, and null where it comes up."""
+def _facts(batch: pa.RecordBatch) -> pa.Table | None:
+    """The same of some rows, one at least."""
+    columns = [batch.column(name) for name in _BY[:-1]]
+    coded = [_numbered(column) for column in columns] + [_validity(batch.column("rcode"))]
+    # One number a row is grouped several times faster than five values.
+    one, most = None, 1
+    for numbers, distinct in coded:
+        most *= len(distinct)
+        if most >= 1 << 63:
+            return None
+        if numbers is not None:
+            one = numbers.astype(np.int64) if one is None else one * len(distinct) + numbers
+    one = np.zeros(batch.num_rows, np.int64) if one is None else one
+    times = batch.column("time").cast(pa.int64()).to_numpy(zero_copy_only=False)
+    rest, counts, first, last = _dense(one, times, most) if most <= _DENSE else _sparse(one, times)
+    if len(rest) > MOST:
+        return None
+    made: list[pa.Array] = []
+    for _, distinct in reversed(coded):
+        rest, number = np.divmod(rest, len(distinct))
+        made.insert(0, distinct.take(pa.array(number)))
+    made += [pa.array(counts), *(pa.array(t).cast(TIME) for t in (first, last))]
+    return pa.table(made, SCHEMA.names).cast(SCHEMA)
+
+
+def _numbered(column: pa.Array) -> tuple[npt.NDArray[np.int32] | None, pa.Array]:
+    """The values of a column as numbers, and what they stand for; no numbers if it says the same in every row."""
+    if pa.types.is_integer(column.type) and not column.null_count:
+        low, high = pc.min_max(column).values()
+        if low == high:
+            return None, pa.array([low.as_py()], column.type)
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
-    distinct = column.chunk(0).dictionary
-    numbers = pa.chunked_array([chunk.indices for chunk in column.chunks])
+    distinct, numbers = column.dictionary, column.indices
     if column.null_count:
         numbers = numbers.fill_null(len(distinct))
         distinct = pa.concat_arrays([distinct, pa.nulls(1, distinct.type)])
-    return numbers.to_numpy(), distinct
+    return None if len(distinct) == 1 else numbers.to_numpy(), distinct
+
+
+def _validity(column: pa.Array) -> tuple[npt.NDArray[np.int32] | None, pa.Array]:
+    """Whether there is a value, as `_numbered` would say it."""
+    if column.null_count in (0, len(column)):
+        return None, pa.array([column.null_count == 0])
+    return column.is_valid().cast(pa.int32()).to_numpy(), pa.array([False, True])
+
+
+Four = tuple[Longs, Longs, Longs, Longs]
+
+
+def _dense(one: Longs, times: Longs, most: int) -> Four:
+    """The numbers that come up, below `most`, how often, and the least and the largest time of each."""
+    counts = np.zeros(most, np.int64)
+    first, last = np.empty(most, np.int64), np.empty(most, np.int64)
+    _gather(one, times, counts, first, last)
+    (there,) = np.nonzero(counts)
+    return there, counts[there], first[there], last[there]
+
+
+def _sparse(one: Longs, times: Longs) -> Four:
+    """The same for numbers of any size."""
+    grouped = pa.table({"one": one, "time": times}).group_by("one", use_threads=False)
+    rows = grouped.aggregate([([], "count_all"), ("time", "min"), ("time", "max")])
+    columns = [rows.column(name).to_numpy() for name in ("one", "count_all", "time_min", "time_max")]
+    return columns[0], columns[1], columns[2], columns[3]
+
+
+@njit(cache=True, nogil=True)
+def _gather(one: Longs, times: Longs, counts: Longs, first: Longs, last: Longs) -> None:
+    for i in range(one.size):
+        number, time = one[i], times[i]
+        if counts[number] == 0:
+            first[number] = last[number] = time
+        counts[number] += 1
+        first[number], last[number] = min(first[number], time), max(last[number], time)
 
 
 def noted(parts: Sequence[Path]) -> pa.Table | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -14,6 +15,7 @@ from wormward.model.errors import WorkspaceError
 from wormward.model.lexicon import NOT_YET, Ints, Lexicon, translate
 from wormward.model.reading import Coded, Words
 from wormward.model.tables import TIME, Table
+from wormward.store.group import GROUP, Group, Room, Run, form_of
 
 DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 """How text is kept: few values come often, and detectors ask once per distinct value."""
@@ -21,8 +23,6 @@ DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 SMALL = 512
 """Batches of Python values up to this many rows wait in lists until there are enough of them."""
 _PENDING = 8192
-GROUP = 1 << 20
-"""Rows that are put together before they are written or queried: each group's dictionaries are taken in anew."""
 KEPT = 32 << 20
 """Bytes of known texts that a table may keep when its rows go: parts that share a dictionary cost one look at it."""
 _ROUGH_CELL = 16  # bytes that a waiting Python value is counted as
@@ -31,7 +31,6 @@ _VOCABULARIES = 8  # of a column that are remembered; readers have one a thread,
 _PLACE = 12  # bytes of a row's file number and ordinal
 
 Values: TypeAlias = Sequence[Any] | Any  # ... or a pa.Array or pa.ChunkedArray, which have no types of their own
-Run = tuple[int, int, int]  # rows of one file in a row: file number, place of the first among the file's rows, how many
 
 
 def stored_type(kind: pa.DataType) -> pa.DataType:
@@ -73,10 +72,11 @@ def _numbered(values: pa.Array, lexicon: Lexicon) -> pa.Array:
     return pa.array(lexicon.numbers(coded.dictionary.cast(pa.string()))).take(coded.indices)
 
 
-def _translated(coded: Coded, lexicon: Lexicon, known: dict[Words, Ints]) -> pa.Array:
-    """Numbers of a reader's vocabulary as those of `lexicon`; `known` remembers them. Raises ArrowException, OverflowError.
+def _translate(coded: Coded, lexicon: Lexicon, known: dict[Words, Ints], numbers: Ints) -> tuple[int, int]:
+    """Write a vocabulary's numbers into `numbers` as those of `lexicon`, -1 where absent; the least (0 at most) and the most.
 
-    What `lexicon` did not hold it gets in order of appearance, so that nothing hangs on what the vocabulary held before.
+    `known` remembers them. What `lexicon` did not hold it gets in order of appearance, so that nothing hangs on what the
+    vocabulary held before. Raises ArrowException, OverflowError.
     """
     table = known.get(coded.words)
     most = int(coded.codes.max())
@@ -87,16 +87,22 @@ def _translated(coded: Coded, lexicon: Lexicon, known: dict[Words, Ints]) -> pa.
         known[coded.words] = table = longer
         while len(known) > _VOCABULARIES:
             del known[next(iter(known))]
-    numbers = np.empty(len(coded), np.int32)
-    least = translate(coded.codes, table, numbers)
-    if least == NOT_YET:
+    bounds: tuple[int, int] = translate(coded.codes, table, numbers)
+    if bounds[0] == NOT_YET:
         fresh, first = np.unique(coded.codes[numbers == NOT_YET], return_index=True)
         fresh = fresh[np.argsort(first)]
         texts = coded.words.texts(fresh)
         there = texts.is_valid().to_numpy(zero_copy_only=False)
         table[fresh[~there]] = -1
         table[fresh[there]] = lexicon.numbers(texts.drop_null())
-        least = translate(coded.codes, table, numbers)
+        bounds = translate(coded.codes, table, numbers)
+    return bounds
+
+
+def _translated(coded: Coded, lexicon: Lexicon, known: dict[Words, Ints]) -> pa.Array:
+    """A column of a reader's vocabulary as numbers of `lexicon` (see `_translate`)."""
+    numbers = np.empty(len(coded), np.int32)
+    least, _ = _translate(coded, lexicon, known, numbers)
     return pa.array(numbers, mask=numbers < 0 if least < 0 else None)
 
 
@@ -138,6 +144,7 @@ class _Chunk:
 
     columns: list[pa.Array]
     runs: list[Run]
+    places: list[pa.Array] | None = None  # file_no and ordinal, where they are made already
 
 
 @dataclass(slots=True)
@@ -155,6 +162,9 @@ class TableBuffer:
     _runs: list[Run] = field(default_factory=list)
     _lexicons: dict[int, Lexicon] = field(default_factory=dict)
     _vocabularies: dict[int, dict[Words, Ints]] = field(default_factory=dict)
+    _group: Group | None = None  # takes the next rows, if they have its form
+    _closed: list[Group] = field(default_factory=list)  # groups whose rows are among the chunks
+    _room: Room = field(default_factory=Room)
 
     def __post_init__(self) -> None:
         self._names = tuple(c.name for c in self.table.reader_columns)
@@ -187,7 +197,7 @@ class TableBuffer:
             self._wait(values, (file_no, first, count))
         else:
             self._settle()
-            self._append(values, [(file_no, first, count)])
+            self._take_in(values, (file_no, first, count))
         self._ordinals[file_no] = first + count
         self.rows += count
 
@@ -207,7 +217,46 @@ class TableBuffer:
             self.size -= len(waiting[0]) * len(waiting) * _ROUGH_CELL
             self._append(waiting, runs)
 
+    def _take_in(self, values: Sequence[Values], run: Run) -> None:
+        """Keep rows where they cost least."""
+        kept_as = form_of(self._kinds, values)
+        if kept_as is None:
+            self._append(values, [run])
+            return
+        if self._group is None or self._group.full or self._group.form != kept_as:
+            self._close()
+            self._group = Group(kept_as, self._room)
+        self._fill(self._group, values, run)
+
+    def _fill(self, group: Group, values: Sequence[Any], run: Run) -> None:
+        known, count = self._known(), run[2]
+        for i, column in enumerate(values):
+            if group.form[i] is None:
+                continue
+            try:
+                if isinstance(column, Coded):
+                    numbers = group.numbers(i, count)
+                    group.numbered(i, *_translate(column, self._lexicons[i], self._vocabularies[i], numbers))
+                elif i in self._lexicons:  # the same in every row
+                    (number,) = self._lexicons[i].numbers(column.dictionary.cast(pa.string())).tolist()
+                    group.numbers(i, count)[:] = number
+                    group.numbered(i, 0, number)
+                else:
+                    group.fill(i, column)
+            except (pa.ArrowException, OverflowError) as error:
+                raise WorkspaceError(f"table {self.table.name}, column {self._names[i]}: {error}") from error
+        group.close(run)
+        self.size += group.width * count + self._known() - known
+
+    def _close(self) -> None:
+        """The open group becomes a chunk."""
+        if self._group is not None:
+            group, self._group = self._group, None
+            self._chunks.append(_Chunk(group.columns(self._kinds), group.runs, group.places()))
+            self._closed.append(group)
+
     def _append(self, values: Sequence[Values], runs: list[Run]) -> None:
+        self._close()
         arrays = []
         known = self._known()
         for i, (name, kind, column) in enumerate(zip(self._names, self._kinds, values, strict=True)):
@@ -224,6 +273,15 @@ class TableBuffer:
         self.size += sum(a.nbytes for a in arrays) + count * _PLACE
         self.size += self._known() - known
 
+    @contextmanager
+    def taken(self) -> Iterator[pa.Table]:
+        """Like `take`, for as long as the block lasts: then other rows may stand in its place."""
+        self._close()
+        groups = self._closed
+        yield self.take()
+        for group in groups:
+            self._room.give(group.arrays)
+
     def take(self) -> pa.Table:
         """All rows since the last `take`, as `stored_schema` describes them; the buffer is empty afterwards.
 
@@ -231,25 +289,28 @@ class TableBuffer:
         are KEPT bytes at most, those of the next `take` begin with those of this one, in the same order.
         """
         self._settle()
+        self._close()
         texts = {i: lexicon.texts() for i, lexicon in self._lexicons.items()}
         if self._known() > KEPT:
             self._forget()
         chunks, left = self._chunks, self.rows
-        self._chunks, self.size, self.rows = [], 0, 0
+        self._chunks, self._closed, self.size, self.rows = [], [], 0, 0
         chunks.reverse()
         batches, group, count = [], [], 0
         while chunks:
             group.append(chunks.pop())
             more = sum(run[2] for run in group[-1].runs)
             count, left = count + more, left - more
-            if (count >= GROUP and left >= GROUP) or not chunks:
+            # A group goes out as it lies there; pieces are put together.
+            if not chunks or (count >= GROUP and (left >= GROUP or chunks[-1].places)):
                 batches.append(self._batch(group, texts))
                 group, count = [], 0
         return pa.Table.from_batches(batches, stored_schema(self.table))
 
     def _batch(self, group: list[_Chunk], texts: Mapping[int, pa.Array]) -> pa.RecordBatch:
         columns = [self._column(i, group, texts.get(i)) for i in range(len(self._names))]
-        columns += _places([run for chunk in group for run in chunk.runs])
+        places = group[0].places if len(group) == 1 else None
+        columns += places or _places([run for chunk in group for run in chunk.runs])
         return pa.RecordBatch.from_arrays(columns, schema=stored_schema(self.table))
 
     def _column(self, i: int, group: list[_Chunk], texts: pa.Array | None) -> pa.Array:

@@ -46,11 +46,14 @@ class Parts:
 
     parquet: tuple[Path, ...]
     memory: pa.Table | None
+    facts: pa.Table | None = None  # who asked whom in `memory`
 
     @property
     def askers(self) -> pa.Table | None:
         """Who asked whom in all these lookups (`store.askers.SCHEMA`), as the parts note it; None where one does not."""
-        return askers.noted(self.parquet) if self.memory is None else None
+        if self.memory is None:
+            return askers.noted(self.parquet)
+        return None if self.parquet else self.facts
 
 
 def source_table(sources: Iterable[SourceRow]) -> tuple[pa.Table, dict[int, str]]:
@@ -88,6 +91,7 @@ class Workspace:
         self._buffers = {t.name: TableBuffer(t) for t in FACTS}
         self._parts: dict[str, list[Path]] = {t.name: [] for t in FACTS}
         self._memory: dict[str, list[pa.Table]] = {t.name: [] for t in FACTS}
+        self._facts: list[pa.Table | None] = []  # of the rows of `askers.TABLE` among them
         self._sources: pa.Table | None = None
         self._bound = memory_bytes
         self._size = 0
@@ -138,12 +142,18 @@ class Workspace:
             raise disk_error("the workspace", folder, error) from error
         if self._folder is None:
             path = folder / f"part-{len(self._memory[name]):05d}.arrow"
-            self._memory[name].append(put_aside(buffer.take(), path, f"table {name}"))
+            with buffer.taken() as rows:
+                self._note(name, rows)
+                self._memory[name].append(put_aside(rows, path, f"table {name}"))
         else:
             path = folder / f"part-{len(self._parts[name]):05d}.parquet"
-            rows = buffer.take()
-            write_part(rows, path, f"table {name}", askers.note(rows) if name == askers.TABLE else None)
+            with buffer.taken() as rows:
+                write_part(rows, path, f"table {name}", askers.note(rows) if name == askers.TABLE else None)
             self._parts[name].append(path)
+
+    def _note(self, name: str, rows: pa.Table) -> None:
+        if name == askers.TABLE:
+            self._facts.append(askers.facts(rows))
 
     def _root(self) -> Path:
         """Where parts are written: in the folder until it is finished, or in a temporary one."""
@@ -170,6 +180,7 @@ class Workspace:
                 self._write_out(buffer)
             else:
                 self._memory[name].append(buffer.take())
+                self._note(name, self._memory[name][-1])
         if self._folder is not None:
             self._keep(self._folder)
         return copies
@@ -188,7 +199,9 @@ class Workspace:
     def parts(self, table: str) -> Parts:
         """Where the rows of `table` lie; columns as `store.buffer.stored_schema` says."""
         memory = self._memory.get(table)
-        return Parts(tuple(self._parts[table]), pa.concat_tables(memory) if memory else None)
+        noted = [facts for facts in self._facts if facts is not None]
+        facts = pa.concat_tables(noted) if table == askers.TABLE and noted and len(noted) == len(self._facts) else None
+        return Parts(tuple(self._parts[table]), pa.concat_tables(memory) if memory else None, facts)
 
     def schema(self, table: str) -> pa.Schema:
         """The columns of a part of `table`."""

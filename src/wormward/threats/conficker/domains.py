@@ -142,8 +142,8 @@ class Domains:
         made = kernels.day_keys(np.uint64(self.parameters.seed(day)), self.parameters.rule, sine)
         return keys.decode(made, self.parameters.suffixes)
 
-    def letters(self, names: Sequence[str]) -> npt.NDArray[np.int32]:
-        """Per name: letters before the suffix if the name has the generator's shape, else 0."""
+    def letters(self, names: Sequence[str] | pa.Array) -> npt.NDArray[np.int32]:
+        """Per name (no null): letters before the suffix if the name has the generator's shape, else 0."""
         return self._encode(names).letters
 
     def chance(self, letters: int) -> float:
@@ -177,7 +177,7 @@ class Domains:
         hits[:, 0] = rows[begin[hits[:, 0]] + within]
         return _table(hits)
 
-    def _encode(self, names: Sequence[str]) -> keys.Encoded:
+    def _encode(self, names: Sequence[str] | pa.Array) -> keys.Encoded:
         lengths = self.parameters.lengths
         return keys.encode(names, min(lengths), max(lengths), self._suffixes)
 

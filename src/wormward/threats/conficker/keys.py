@@ -98,7 +98,7 @@ def prepare(suffixes: Sequence[str]) -> Suffixes:
     return made
 
 
-def encode(names: Sequence[str], least: int, most: int, suffixes: Suffixes) -> Encoded:
+def encode(names: Sequence[str] | pa.Array, least: int, most: int, suffixes: Suffixes) -> Encoded:
     """Keys of `names`; only lower-case names of `least` to `most` letters under one of the suffixes have one."""
     keys = np.zeros(len(names), np.uint64)
     letters = np.zeros(len(names), np.int32)
@@ -108,10 +108,10 @@ def encode(names: Sequence[str], least: int, most: int, suffixes: Suffixes) -> E
     return Encoded(keys, letters)
 
 
-def _bytes(names: Sequence[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+def _bytes(names: Sequence[str] | pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
     """All names one after the other, and where each begins (and the last ends)."""
     try:
-        column = pa.array(names, pa.large_string())
+        column = names.cast(pa.large_string()) if isinstance(names, pa.Array) else pa.array(names, pa.large_string())
     except UnicodeEncodeError:  # a lone surrogate: no name of a generator, and no reason to stop
         column = pa.array([name.encode("utf-8", "replace") for name in names], pa.large_binary())
     _, begin, text = column.buffers()
