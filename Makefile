@@ -4,10 +4,11 @@
 #   make quick   tests in under two minutes             make check   lint, types, layers, generated docs
 #   make bench   speed, as ratios in one run            make docs    write the generated pages of docs/
 #   make setup   only set up, for working on it         make lock    pin dependencies anew (asks PyPI)
+#   make messages  bring the catalogues up to date with the code's sentences
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check bench setup docs picture lock system-demo system-test system-bench
+.PHONY: help demo test quick check bench setup docs messages picture lock system-demo system-test system-bench
 
 # The first Python that is new enough; Debian's own before one of pyenv.
 PYTHON ?= $(shell for p in /usr/bin/python3 python3 python3.13 python3.12 python3.11; do \
@@ -57,6 +58,9 @@ setup: system-demo $(DEV)
 
 docs: system-demo $(DEV)
 	$(BIN)/python docs/generate.py
+
+messages: system-demo $(DEV)
+	$(BIN)/python docs/messages.py
 
 # The README's picture, taken of the example's report as a browser shows it.
 picture: demo system-test

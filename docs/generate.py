@@ -220,7 +220,7 @@ BEGIN, END = "<!-- Made by `make docs` from the example; do not edit. -->\n", "<
 
 def demo_output() -> str:
     """What the first command prints, up to what the evidence cannot show."""
-    command = [sys.executable, "-m", "wormward.cli", "assess", "examples/outbreak"]
+    command = [sys.executable, "-m", "wormward.cli", "assess", "--lang", "en", "examples/outbreak"]
     done = subprocess.run(command, cwd=REPO, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     if done.returncode != 1:
         raise SystemExit(f"docs: the example ended with exit {done.returncode}, not 1: wormward assess examples/outbreak")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from wormward import __version__
+from wormward.model.text import N_
 from wormward.model.tlp import Tlp
 
 if TYPE_CHECKING:
@@ -118,6 +119,10 @@ def assess(
             help="Cores that queries use (default: all). Reading uses two, making names all; taskset bounds everything.",
         ),
     ] = None,
+    lang: Annotated[
+        str | None,
+        typer.Option("--lang", metavar="CODE", help="Language of what people read: en or ja (default: that of the locale)."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but errors; the exit code and the files answer.")] = False,
 ) -> None:
     """Say which hosts are infected, by which variant, since when and by whom, and what the evidence could not show.
@@ -152,10 +157,11 @@ def assess(
             packs=tuple(pack or ()),
             jobs=jobs,
             quiet=quiet,
+            language=lang,
         )
         return exit_code(command.run(asked), tuple(word.value for word in fail_on or ()))
 
-    raise typer.Exit(guarded(run))
+    raise typer.Exit(guarded(run, lang))
 
 
 def exit_code(assessment: Assessment, fail_on: tuple[str, ...] = ()) -> int:
@@ -167,8 +173,11 @@ def exit_code(assessment: Assessment, fail_on: tuple[str, ...] = ()) -> int:
     return IN_PART if any(source.problems for source in assessment.coverage) else 0
 
 
-def guarded(run: Callable[[], int]) -> int:
-    """The exit code of `run`; what users may do wrong and what disks do becomes one sentence, never a traceback."""
+def guarded(run: Callable[[], int], lang: str | None = None) -> int:
+    """The exit code of `run`; what users may do wrong and what disks do becomes one sentence, never a traceback.
+
+    The sentence is in the language that `--lang` or the locale asks for, as far as there is a translation.
+    """
     from wormward.model.errors import WormwardError  # noqa: PLC0415 - see above
 
     interrupted = False
@@ -190,13 +199,13 @@ def guarded(run: Callable[[], int]) -> int:
     except WormwardError as error:
         # An engine that is interrupted says so in its own way.
         if not interrupted:
-            typer.echo(f"wormward: {error}", err=True)
+            _complain(str(error), lang)
             return COULD_NOT_RUN
     except OSError as error:
         typer.echo(f"wormward: {error.filename or 'the system'}: {error.strerror or error}", err=True)
         return COULD_NOT_RUN
     except MemoryError:
-        typer.echo("wormward: not enough memory; give fewer files at once, or --workspace on a disk with room", err=True)
+        _complain(N_("not enough memory; give fewer files at once, or --workspace on a disk with room"), lang)
         return COULD_NOT_RUN
     except Exception:  # libraries put an interrupt into words of their own
         if not interrupted:
@@ -204,8 +213,20 @@ def guarded(run: Callable[[], int]) -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    typer.echo("wormward: interrupted; no report was written", err=True)
+    _complain(N_("interrupted; no report was written"), lang)
     return INTERRUPTED
+
+
+def _complain(sentence: str, lang: str | None) -> None:
+    """One line on standard error, in the language of `--lang` (English if that is none) or of the locale."""
+    from wormward.command.surroundings import language  # noqa: PLC0415 - see above
+    from wormward.model.errors import UsageError  # noqa: PLC0415
+
+    try:
+        told = language(lang).told(sentence)
+    except UsageError:
+        told = sentence
+    typer.echo(f"wormward: {told}", err=True)
 
 
 def _leave(code: int) -> NoReturn:

@@ -9,7 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from wormward.command import outputs
-from wormward.command.surroundings import lean_arrow, numba_cache, shown_progress
+from wormward.command.surroundings import language, lean_arrow, numba_cache, shown_progress
 from wormward.model.errors import UsageError
 from wormward.model.site import Site
 from wormward.model.states import Assessment
@@ -42,10 +42,12 @@ class Request:
     packs: tuple[Path, ...] = ()
     jobs: int | None = None
     quiet: bool = False
+    language: str | None = None  # what --lang says
 
 
 def run(asked: Request) -> Assessment:
     """Assess, show and write. Raises WormwardError where that cannot be done; then no report is there that is not whole."""
+    language(asked.language)
     site = with_options(load_site(asked.site) if asked.site else Site(), list(asked.controllers), asked.time_zone, asked.year)
     since, until = between(asked.since, asked.until, site)
     outputs.check(asked)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wormward.command.surroundings import language
 from wormward.model.errors import UsageError
 from wormward.model.pack import ThreatPack
 from wormward.model.states import Assessment
@@ -21,6 +22,7 @@ from wormward.outfile import check_folder, check_writable, write_whole
 
 if TYPE_CHECKING:
     from wormward.command.assess import Request
+    from wormward.report.i18n import Language
 
 Texts = Mapping[str, str]
 """The text of each file by its name in the output's folder; one file alone has the name ""."""
@@ -56,10 +58,10 @@ def _json(assessment: Assessment, _packs: tuple[ThreatPack, ...], _asked: Reques
     return {"": to_json(assessment)}
 
 
-def _html(assessment: Assessment, packs: tuple[ThreatPack, ...], _asked: Request) -> Texts:
+def _html(assessment: Assessment, packs: tuple[ThreatPack, ...], asked: Request) -> Texts:
     from wormward.report.html import to_html  # noqa: PLC0415
 
-    return {"": to_html(assessment, packs)}
+    return {"": to_html(assessment, packs, language(asked.language, packs))}
 
 
 def _csv(assessment: Assessment, _packs: tuple[ThreatPack, ...], _asked: Request) -> Texts:
@@ -102,17 +104,17 @@ def write(asked: Request, assessment: Assessment, packs: tuple[ThreatPack, ...])
     for path, text in texts:
         write_whole(path, text)
     if not asked.quiet and sys.stdout is not None:  # closed by whoever started us: the files and the exit code answer
-        _show(assessment)
+        _show(assessment, language(asked.language, packs))
 
 
-def _show(assessment: Assessment) -> None:
+def _show(assessment: Assessment, spoken: Language) -> None:
     from wormward.report.terminal import show  # noqa: PLC0415
 
     # A terminal whose encoding lacks a character gets its escape, never an exception.
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        show(assessment, sys.stdout)
+        show(assessment, sys.stdout, language=spoken)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output had enough; the rest goes nowhere, and the exit code is that of the assessment.

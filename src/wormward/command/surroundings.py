@@ -1,7 +1,8 @@
-"""What stands around every command's work: where compiled loops are kept, what libraries need not load, progress."""
+"""What stands around every command's work: its language, where compiled loops are kept, what need not load, progress."""
 
 from __future__ import annotations
 
+import locale
 import os
 import sys
 import tempfile
@@ -11,8 +12,21 @@ from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wormward.report.i18n import Language, load, preferred
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wormward.model.pack import ThreatPack
     from wormward.pipeline import Progress
+
+
+def language(asked: str | None, packs: Sequence[ThreatPack] = ()) -> Language:
+    """What `--lang` asks for, else what the user's locale is (English where there is no catalogue). Raises UsageError."""
+    if asked is not None:
+        return load(asked, packs)
+    variables = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return load(preferred(*variables, locale.getlocale()[0]), packs)
 
 
 @contextmanager

@@ -7,27 +7,41 @@ English needs none. How to make one: `docs/translating.md`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
 from importlib.resources import files
 
 from wormward.model.errors import UsageError
 from wormward.model.pack import ThreatPack
+from wormward.model.text import N_
 from wormward.report.words import fill
 
 Lookup = Callable[[str], str]
+Plural = Callable[[int], int]
+ERRORS = "error"
+"""The context (msgctxt) of sentences that are made where something goes wrong; `{1}`, `{2}` stand for what differs."""
 
 
 def _same(sentence: str) -> str:
     return sentence
 
 
+def _english_plural(number: int) -> int:
+    return 0 if number == 1 else 1
+
+
 @dataclass(frozen=True)
 class Language:
-    """One language: its code and how a msgid is looked up in it."""
+    """One language: its code, how a msgid is looked up in it, its plural forms, its sentences about errors."""
 
     code: str = "en"
     lookup: Lookup = field(default=_same, repr=False)
+    forms: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict, repr=False)
+    plural: Plural = field(default=_english_plural, repr=False)
+    errors: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __call__(self, sentence: str) -> str:
         """The sentence in this language, its places unfilled."""
@@ -39,7 +53,79 @@ class Language:
 
     def many(self, one: str, several: str, number: int, **more: str | int) -> str:
         """`one` or `several` as `number` asks for; both may use ``{number}``."""
-        return fill(self.lookup(one if number == 1 else several), {**more, "number": number})
+        forms = self.forms.get((one, several))
+        sentence = forms[self.plural(number)] if forms else self.lookup(one if number == 1 else several)
+        return fill(sentence, {**more, "number": self.number(number)})
+
+    def number(self, value: int) -> str:
+        """A whole number as it is written in this language: groups of digits."""
+        if -1000 < value < 1000:
+            return str(value)
+        from babel.numbers import format_decimal  # noqa: PLC0415 - small numbers need no Babel
+
+        return str(format_decimal(value, locale=self._babel))
+
+    def percent(self, share: float) -> str:
+        """A share between 0 and 1 as whole percents."""
+        from babel.numbers import format_percent  # noqa: PLC0415
+
+        return str(format_percent(share, format="0%", locale=self._babel))
+
+    def moment(self, time: datetime | None) -> str:
+        """A time as a sentence holds it, UTC to the minute; tables keep ISO form (`words.minute`)."""
+        if time is None:
+            return "-"
+        from babel.dates import format_datetime  # noqa: PLC0415
+
+        return str(format_datetime(time.astimezone(UTC), self.lookup(N_("d MMMM y, HH:mm")), locale=self._babel))
+
+    def listed(self, items: Iterable[str]) -> str:
+        """Items of one list, in this language's commas."""
+        return self.lookup(N_(", ")).join(items)
+
+    def told(self, text: str) -> str:
+        """A finished English sentence about an error, in this language if its catalogue knows how it was made.
+
+        Errors are raised as finished texts, whatever layer they come from; the sentence with the longest fixed words
+        that fits is taken, and what stood in its places goes into the places of the translation.
+        """
+        plain = self.lookup(text)
+        if plain != text:
+            return plain
+        for pieces, translated in self._made:
+            parts = _between(pieces, text)
+            if parts is not None:
+                return fill(translated, {str(i): self.told(part) for i, part in enumerate(parts, 1)})
+        return text
+
+    @cached_property
+    def _made(self) -> list[tuple[list[str], str]]:
+        cut = [(re.split(r"\{\d+\}", msgid), told) for msgid, told in self.errors.items()]
+        return sorted(cut, key=lambda made: (-sum(map(len, made[0])), made[0]))
+
+    @property
+    def _babel(self) -> str:
+        return self.code if self.code in languages() else "en"
+
+
+def _between(pieces: Sequence[str], text: str) -> list[str] | None:
+    """What stands between `pieces` in `text`, each found as early as it can be; None if it is not made of them.
+
+    Not a regular expression: a hostile text must not make the search long.
+    """
+    first, *inner, last = [*pieces, ""] if len(pieces) == 1 else pieces
+    if not text.startswith(first) or not text.endswith(last) or (len(pieces) == 1 and text != first):
+        return None
+    at, parts = len(first), []
+    for piece in inner:
+        end = text.find(piece, at, len(text) - len(last))
+        if end < 0:
+            return None
+        parts.append(text[at:end])
+        at = end + len(piece)
+    if len(pieces) == 1:
+        return []
+    return [*parts, text[at : len(text) - len(last)]] if at <= len(text) - len(last) else None
 
 
 ENGLISH = Language()
@@ -56,25 +142,51 @@ def load(code: str, packs: Sequence[ThreatPack] = ()) -> Language:
     """The language `code`, with the sentences of `packs`. Raises UsageError if there is no catalogue for it."""
     if code not in languages():
         raise UsageError(f"there is no catalogue for the language {code!r}: choose one of {', '.join(languages())}")
-    sentences: dict[str, str] = {} if code == "en" else _catalogue(code)
+    own: dict[str, str] = {}
     for pack in packs:
-        sentences.update(pack.texts.get(code, {}))
-    return Language(code, lambda sentence: sentences.get(sentence, sentence)) if sentences else Language(code)
+        own.update(pack.texts.get(code, {}))
+    if code == "en":
+        return Language(code, lambda sentence: own.get(sentence, sentence)) if own else ENGLISH
+    return _catalogue(code, own)
 
 
-def _catalogue(code: str) -> dict[str, str]:
+def preferred(*wishes: str | None) -> str:
+    """The first of `wishes` (locale names such as `ja_JP.UTF-8`) that says anything, as a language there is; else English.
+
+    A wish for a language without a catalogue is a wish for English.
+    """
+    wish = next((w for w in wishes if w), "")
+    code = re.split(r"[_.@-]", wish.strip().lower(), maxsplit=1)[0]
+    code = "ja" if code == "japanese" else code
+    return code if code in languages() else "en"
+
+
+def _catalogue(code: str, own: Mapping[str, str]) -> Language:
     from babel.messages.pofile import read_po  # noqa: PLC0415 - English runs need no Babel
 
+    sentences: dict[str, str] = {}
+    forms: dict[tuple[str, str], tuple[str, ...]] = {}
+    errors: dict[str, str] = {}
     place = files("wormward.report") / "locale" / code / "wormward.po"
-    pairs: dict[str, str] = {}
     with place.open("rb") as stream:
-        for message in read_po(stream):
-            ids, strings = _tuple(message.id), _tuple(message.string)
-            if ids and ids[0] and strings:
-                # A plural message has two msgids and one or more strings; the last string speaks of several.
-                pairs.update({ids[0]: strings[0], ids[-1]: strings[-1]})
-    return {i: s for i, s in pairs.items() if s}
+        catalogue = read_po(stream)
+    for message in catalogue:
+        strings = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
+        if not message.id or not strings or not all(strings) or message.fuzzy:
+            continue
+        if not isinstance(message.id, str):
+            forms[message.id[0], message.id[1]] = strings
+        elif message.context == ERRORS:
+            errors[message.id] = strings[0]
+        else:
+            sentences[message.id] = strings[0]
+    sentences.update(own)
+    return Language(code, lambda sentence: sentences.get(sentence, sentence), forms, _rule(catalogue.plural_expr), errors)
 
 
-def _tuple(value: str | Sequence[str] | None) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value or ())
+def _rule(expression: str) -> Plural:
+    """The plural rule of a catalogue's head, as gettext reads it."""
+    from gettext import c2py  # noqa: PLC0415 - English runs need no plural rule
+
+    rule: Plural = c2py(expression)
+    return rule

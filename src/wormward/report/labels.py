@@ -107,12 +107,15 @@ def main_reason(host: Host, language: Language) -> str:
 def summary(assessment: Assessment, language: Language) -> str:
     """How many hosts are what, in one sentence."""
     counts = [(verdict, assessment.count(verdict)) for verdict in VERDICTS]
-    shown = [f"{number} {language(VERDICTS[verdict])}" for verdict, number in counts if number]
+    shown = [
+        language.say(N_("{count} {state}"), count=language.number(number), state=language(VERDICTS[verdict]))
+        for verdict, number in counts
+        if number
+    ]
     hosts = len(assessment.hosts)
     if not shown:
         return language(N_("The evidence shows no host of the site."))
-    counted = ", ".join(shown)
-    return language.many(N_("{number} host: {counted}."), N_("{number} hosts: {counted}."), hosts, counted=counted)
+    return language.many(N_("{number} host: {counted}."), N_("{number} hosts: {counted}."), hosts, counted=language.listed(shown))
 
 
 def blind_spots(coverage: Iterable[Coverage]) -> list[tuple[str, str]]:
@@ -125,10 +128,10 @@ def problems(coverage: Iterable[Coverage], language: Language) -> list[str]:
     out = []
     for source in coverage:
         for problem in source.problems:
-            place = f", {problem.place}" if problem.place else ""
-            remedy = f" ({language(problem.remedy)})" if problem.remedy else ""
+            place = language.say(N_(", {place}"), place=language.told(problem.place)) if problem.place else ""
+            remedy = language.say(N_(" ({remedy})"), remedy=language.told(problem.remedy)) if problem.remedy else ""
             out.append(language.say("{source}{place}: {what}{remedy}", source=source.source, place=place,
-                                    what=language(problem.what), remedy=remedy))  # fmt: skip
+                                    what=language.told(problem.what), remedy=remedy))  # fmt: skip
     return out
 
 

@@ -145,7 +145,7 @@ def _first(assessment: Assessment, language: Language) -> list[str]:
     sites = candidates(assessment)
     for site in list(sites)[:MOST_SITES]:
         shown = [p for p in sites[site] if p.likelihood >= WORTH_NAMING][:3]
-        hosts = ", ".join(f"{p.address} ({p.likelihood:.0%})" for p in shown)
+        hosts = language.listed(f"{p.address} ({language.percent(p.likelihood)})" for p in shown)
         if shown and several_sites(assessment):
             lines.append(
                 language.say(N_("Most likely the first of {site}: {hosts}."), site=shortened(site, MOST_NAME), hosts=hosts)
@@ -157,7 +157,7 @@ def _first(assessment: Assessment, language: Language) -> list[str]:
 
 def _scope(assessment: Assessment, language: Language) -> str:
     """Which evidence and which days the answers rest on."""
-    until = minute(assessment.as_of) or "-"
+    until = language.moment(assessment.as_of)
     sources = len(assessment.coverage)
     if assessment.all_time:
         days = language(N_("names of every day were tried"))
