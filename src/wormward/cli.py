@@ -69,6 +69,10 @@ def assess(
     ] = None,
     json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the whole assessment as JSON.")] = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a report for people, one file.")] = None,
+    stix: Annotated[Path | None, typer.Option("--stix", metavar="FILE", help="Write a STIX 2.1 bundle.")] = None,
+    ocsf: Annotated[
+        Path | None, typer.Option("--ocsf", metavar="FILE", help="Write OCSF detection findings, one JSON object a line.")
+    ] = None,
     csv: Annotated[Path | None, typer.Option("--csv", metavar="DIR", help="Write tables for spreadsheets there.")] = None,
     tlp: Annotated[
         Tlp, typer.Option("--tlp", case_sensitive=False, help="Whom the outputs may be passed on to; each is marked so.")
@@ -142,6 +146,8 @@ def assess(
             paths=tuple(paths or ()),
             json=json,
             html=html,
+            stix=stix,
+            ocsf=ocsf,
             csv=csv,
             tlp=tlp,
             workspace=workspace,

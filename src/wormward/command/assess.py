@@ -27,6 +27,8 @@ class Request:
     paths: tuple[Path, ...]
     json: Path | None = None
     html: Path | None = None
+    stix: Path | None = None
+    ocsf: Path | None = None
     csv: Path | None = None
     tlp: Tlp = Tlp.AMBER
     workspace: Path | None = None

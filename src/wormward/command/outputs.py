@@ -70,9 +70,23 @@ def _csv(assessment: Assessment, _packs: tuple[ThreatPack, ...], _asked: Request
     return to_csv(assessment)
 
 
+def _stix(assessment: Assessment, packs: tuple[ThreatPack, ...], _asked: Request) -> Texts:
+    from wormward.report.stix import to_stix  # noqa: PLC0415
+
+    return {"": to_stix(assessment, packs)}
+
+
+def _ocsf(assessment: Assessment, packs: tuple[ThreatPack, ...], _asked: Request) -> Texts:
+    from wormward.report.ocsf import to_ocsf  # noqa: PLC0415
+
+    return {"": to_ocsf(assessment, packs)}
+
+
 OUTPUTS = (
     Output("json", _json),
     Output("html", _html),
+    Output("stix", _stix),
+    Output("ocsf", _ocsf),
     Output("csv", _csv, files=("hosts.csv", "findings.csv", "edges.csv")),
 )
 
