@@ -215,10 +215,10 @@ def test_a_part_keeps_only_the_texts_of_its_rows() -> None:
     buffer = TableBuffer(BINDINGS)
     buffer.add(0, arrow(columns(700)))
     buffer.add(0, arrow(columns(3, 700)))
-    few = buffer.take().slice(700).to_pylist()
+    few = buffer.take(lean=True).slice(700).to_pylist()
     assert [row["ordinal"] for row in few] == [700, 701, 702]
     buffer.add(0, arrow(columns(3, 703)))
-    for column in buffer.take().column("address").chunks:
+    for column in buffer.take(lean=True).column("address").chunks:
         assert len(column.dictionary) <= 3
 
 
@@ -230,7 +230,7 @@ def test_the_next_part_goes_on_with_the_texts_of_this_one(monkeypatch: pytest.Mo
         texts = []
         for values in (names, ["new", *names[1:]]):
             buffer.add(0, {**columns(200), "value": values})
-            rows = buffer.take()
+            rows = buffer.take(lean=True)
             assert rows.column("value").to_pylist() == values
             assert (buffer.size, buffer.rows) == (0, 0)
             texts.append(rows.column("value").chunk(0).dictionary.to_pylist())
@@ -245,7 +245,7 @@ def test_rows_come_in_groups_and_no_small_one_is_left(monkeypatch: pytest.Monkey
         buffer = TableBuffer(BINDINGS)
         for i in range(count):
             buffer.add(0, arrow(columns(600, 600 * i)))
-        assert [batch.num_rows for batch in buffer.take().to_batches()] == wanted
+        assert [batch.num_rows for batch in buffer.take(lean=True).to_batches()] == wanted
 
 
 def test_groups_with_the_same_texts_are_one_in_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,7 +254,7 @@ def test_groups_with_the_same_texts_are_one_in_parquet(tmp_path: Path, monkeypat
         buffer = TableBuffer(BINDINGS)
         for start in range(0, 3000, 500):
             buffer.add(0, arrow({**columns(500, start), "value": values[start : start + 500]}))
-        rows = buffer.take()
+        rows = buffer.take(lean=True)
         assert rows.column("value").num_chunks == 3
         write_part(rows, tmp_path / name, "it", {b"said": b"so"})
         with pa.parquet.ParquetFile(tmp_path / name) as part:
@@ -419,8 +419,8 @@ def test_ordinals_count_each_files_rows_however_they_come(batches: list[tuple[in
         buffer.add(file_no, arrow(values) if as_arrow else values)
         count[file_no] = count.get(file_no, 0) + size
         if number == taken_after:
-            tables.append(buffer.take())
-    tables.append(buffer.take())
+            tables.append(buffer.take(lean=True))
+    tables.append(buffer.take(lean=True))
     found = [(r["file_no"], r["ordinal"], r["place"]) for t in tables for r in t.to_pylist()]
     assert sorted(found) == [(n, i, i) for n in sorted(count) for i in range(count[n])]
     assert (buffer.size, buffer.rows) == (0, 0)

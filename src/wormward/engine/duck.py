@@ -52,6 +52,15 @@ class PartsLike(Protocol):
         ...
 
 
+def _sql(expression: Any) -> str:
+    """The query that an expression is, in DuckDB's words."""
+    import ibis  # noqa: PLC0415 - see Duck.tables()
+
+    # To make one SELECT of several is the engine's work as well, and it does it in no time.
+    ibis.options.sql.fuse_selects = False
+    return str(ibis.to_sql(expression, dialect="duckdb", pretty=False))
+
+
 def prepare() -> None:
     """Load what making queries takes: a third of a second that can pass on another core while evidence is read."""
 
@@ -196,7 +205,7 @@ class Duck:
 
         Raises WorkspaceError if the engine cannot answer (a damaged part, no room to spill).
         """
-        rows = self._query(self._sql(expression))
+        rows = self._query(_sql(expression))
         return rows.cast(expression.schema().to_pyarrow())  # DuckDB sums integers into 128 bits
 
     def values(self, table: str, column: str) -> pa.Table | None:
@@ -209,7 +218,10 @@ class Duck:
         if parts is None or self._between:
             return None
         try:
-            known = pa.chunked_array(list(_dictionaries(parts, column)), pa.string()).unique()
+            pieces = list(_dictionaries(parts, column))
+            known = pa.chunked_array([piece for piece, _ in pieces], pa.string())
+            if not all(goes_on for _, goes_on in pieces):
+                known = known.unique()
         except (OSError, pa.ArrowException) as error:
             raise WorkspaceError(f"the workspace cannot be read ({error}); see that its files are whole") from error
         return pa.table({column: known.drop_null()})
@@ -233,14 +245,6 @@ class Duck:
         """Like `arrow`, as Python values; times are aware (UTC)."""
         rows: list[dict[str, Any]] = self.arrow(expression).to_pylist()
         return rows
-
-    @staticmethod
-    def _sql(expression: Any) -> str:
-        import ibis  # noqa: PLC0415 - see tables()
-
-        # To make one SELECT of several is the engine's work as well, and it does it in no time.
-        ibis.options.sql.fuse_selects = False
-        return str(ibis.to_sql(expression, dialect="duckdb", pretty=False))
 
     def _query(self, sql: str) -> pa.Table:
         with _one_sentence():
@@ -289,17 +293,19 @@ class Duck:
         self.close()
 
 
-def _dictionaries(parts: PartsLike, column: str) -> Iterator[pa.Array]:
+def _dictionaries(parts: PartsLike, column: str) -> Iterator[tuple[pa.Array, bool]]:
     """The dictionaries of a text column, without what each has in common with the beginning of the one before it.
 
-    A part's texts mostly go on where those of the part before ended. Raises OSError, ArrowException.
+    A part's texts mostly go on where those of the part before ended: with each piece goes whether these did. While they
+    all do, no text comes twice. Raises OSError, ArrowException.
     """
     before = pa.array([], pa.string())
     for chunk in _chunks(parts, column):
-        texts = chunk.dictionary.cast(pa.string()) if pa.types.is_dictionary(chunk.type) else chunk
+        is_coded = pa.types.is_dictionary(chunk.type)
+        texts = chunk.dictionary.cast(pa.string()) if is_coded else chunk
         same = texts[: len(before)].equals(before)
         if not same or len(texts) > len(before):
-            yield texts[len(before) :] if same else texts
+            yield (texts[len(before) :] if same else texts), same and is_coded
             before = texts
 
 

@@ -106,9 +106,9 @@ def _translated(coded: Coded, lexicon: Lexicon, known: dict[Words, Ints]) -> pa.
     return pa.array(numbers, mask=numbers < 0 if least < 0 else None)
 
 
-def _worded(numbers: pa.Array, texts: pa.Array) -> pa.Array:
-    """Numbers with the texts they stand for; where these are more than the rows, with those that come up only."""
-    if len(texts) > len(numbers):
+def _worded(numbers: pa.Array, texts: pa.Array, lean: bool) -> pa.Array:
+    """Numbers with the texts they stand for; if `lean`, and these are more than the rows, with those that come up only."""
+    if lean and len(texts) > len(numbers):
         used = np.zeros(len(texts), np.bool_)
         used[numbers.drop_null().to_numpy()] = True
         numbers = pa.array(np.cumsum(used, dtype=np.int32) - np.int32(1)).take(numbers)
@@ -274,19 +274,20 @@ class TableBuffer:
         self.size += self._known() - known
 
     @contextmanager
-    def taken(self) -> Iterator[pa.Table]:
+    def taken(self, lean: bool = False) -> Iterator[pa.Table]:
         """Like `take`, for as long as the block lasts: then other rows may stand in its place."""
         self._close()
         groups = self._closed
-        yield self.take()
+        yield self.take(lean)
         for group in groups:
             self._room.give(group.arrays)
 
-    def take(self) -> pa.Table:
+    def take(self, lean: bool = False) -> pa.Table:
         """All rows since the last `take`, as `stored_schema` describes them; the buffer is empty afterwards.
 
         The table's chunks have GROUP rows or more, if there are so many, and share their dictionaries. While the texts
-        are KEPT bytes at most, those of the next `take` begin with those of this one, in the same order.
+        are KEPT bytes at most, those of the next `take` begin with those of this one, in the same order. With `lean` a
+        chunk of fewer rows than there are texts has only its own: to be written, not to stay in memory, where all share them.
         """
         self._settle()
         self._close()
@@ -303,17 +304,17 @@ class TableBuffer:
             count, left = count + more, left - more
             # A group goes out as it lies there; pieces are put together.
             if not chunks or (count >= GROUP and (left >= GROUP or chunks[-1].places)):
-                batches.append(self._batch(group, texts))
+                batches.append(self._batch(group, texts, lean))
                 group, count = [], 0
         return pa.Table.from_batches(batches, stored_schema(self.table))
 
-    def _batch(self, group: list[_Chunk], texts: Mapping[int, pa.Array]) -> pa.RecordBatch:
-        columns = [self._column(i, group, texts.get(i)) for i in range(len(self._names))]
+    def _batch(self, group: list[_Chunk], texts: Mapping[int, pa.Array], lean: bool) -> pa.RecordBatch:
+        columns = [self._column(i, group, texts.get(i), lean) for i in range(len(self._names))]
         places = group[0].places if len(group) == 1 else None
         columns += places or _places([run for chunk in group for run in chunk.runs])
         return pa.RecordBatch.from_arrays(columns, schema=stored_schema(self.table))
 
-    def _column(self, i: int, group: list[_Chunk], texts: pa.Array | None) -> pa.Array:
+    def _column(self, i: int, group: list[_Chunk], texts: pa.Array | None, lean: bool) -> pa.Array:
         """Column `i` of some chunks in one array, numbers as the `texts` they mean; the chunks let go of it."""
         if all(pa.types.is_null(chunk.columns[i].type) for chunk in group):
             return nothing(stored_type(self._kinds[i]), sum(len(chunk.columns[i]) for chunk in group))
@@ -325,7 +326,7 @@ class TableBuffer:
             except pa.ArrowException as error:
                 raise WorkspaceError(f"table {self.table.name}, column {self._names[i]}: {error}") from error
         whole = parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
-        return whole if texts is None else _worded(whole, texts)
+        return whole if texts is None else _worded(whole, texts, lean)
 
 
 def _places(runs: list[Run]) -> list[pa.Array]:

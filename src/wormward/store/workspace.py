@@ -147,7 +147,7 @@ class Workspace:
                 self._memory[name].append(put_aside(rows, path, f"table {name}"))
         else:
             path = folder / f"part-{len(self._parts[name]):05d}.parquet"
-            with buffer.taken() as rows:
+            with buffer.taken(lean=True) as rows:
                 write_part(rows, path, f"table {name}", askers.note(rows) if name == askers.TABLE else None)
             self._parts[name].append(path)
 
