@@ -47,3 +47,17 @@ def english() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LC_ALL", "C.UTF-8")
         yield
+
+
+@pytest.fixture(scope="session")
+def example_outputs(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with every output of the registry, each under its option's name, of the example; `stdout` beside them."""
+    from tests.cli_help import wormward
+    from wormward.command.outputs import OUTPUTS
+
+    folder = tmp_path_factory.mktemp("outputs")
+    asked = [word for output in OUTPUTS for word in (f"--{output.option}", folder / output.option)]
+    done = wormward("assess", repo / "examples" / "outbreak", *asked, "--block-days", "2")
+    assert done.code == 1, done.err
+    (folder / "stdout").write_text(done.out, encoding="utf-8")
+    return folder

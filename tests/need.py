@@ -23,6 +23,7 @@ PACKAGES: dict[str, str] = {
     "smbclient": "smbclient",
     "rpcclient": "smbclient",
     "named": "bind9",
+    "named-checkzone": "bind9-utils",
     "dig": "bind9-dnsutils",
     "curl": "curl",
     "ip": "iproute2",

@@ -11,7 +11,6 @@ import jsonschema
 import pytest
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
-from tests.cli_help import wormward
 from tests.judge_help import pack
 from tests.report_help import outbreak, poisoned
 from wormward.model.findings import Kind
@@ -35,12 +34,9 @@ def checked(published: dict[str, Any]) -> jsonschema.Draft202012Validator:
 
 
 @pytest.fixture(scope="module")
-def example(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Event], dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("ocsf")
-    outs = ("--ocsf", folder / "o.jsonl", "--json", folder / "o.json", "--quiet")
-    assert wormward("assess", repo / "examples" / "outbreak", *outs).code == 1
-    lines = (folder / "o.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines], json.loads((folder / "o.json").read_text(encoding="utf-8"))
+def example(example_outputs: Path) -> tuple[list[Event], dict[str, Any]]:
+    lines, whole = ((example_outputs / name).read_text(encoding="utf-8") for name in ("ocsf", "json"))
+    return events(lines), json.loads(whole)
 
 
 def events(text: str) -> list[Event]:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stix2patterns import validator
 
-from tests.cli_help import process, wormward
+from tests.cli_help import process
 from tests.judge_help import pack
 from tests.report_help import outbreak, poisoned
 from wormward.model.own import STIX_AUTHOR
@@ -29,11 +29,9 @@ Told = list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def example(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("stix")
-    outs = ("--stix", folder / "o.stix", "--json", folder / "o.json", "--quiet")
-    assert wormward("assess", repo / "examples" / "outbreak", *outs).code == 1
-    return (folder / "o.stix").read_text(encoding="utf-8"), json.loads((folder / "o.json").read_text(encoding="utf-8"))
+def example(example_outputs: Path) -> tuple[str, dict[str, Any]]:
+    bundle, whole = ((example_outputs / name).read_text(encoding="utf-8") for name in ("stix", "json"))
+    return bundle, json.loads(whole)
 
 
 def of(text: str, kind: str) -> Told:

@@ -74,6 +74,20 @@ def assess(
         Path | None, typer.Option("--ocsf", metavar="FILE", help="Write OCSF detection findings, one JSON object a line.")
     ] = None,
     csv: Annotated[Path | None, typer.Option("--csv", metavar="DIR", help="Write tables for spreadsheets there.")] = None,
+    blocklists: Annotated[
+        Path | None,
+        typer.Option("--blocklists", metavar="DIR", help="Write what is safe to block there: an RPZ zone, Suricata rules."),
+    ] = None,
+    block_days: Annotated[
+        int,
+        typer.Option(
+            "--block-days",
+            metavar="N",
+            min=0,
+            max=31,
+            help="With --blocklists: names of N days too, from the evidence's last on.",
+        ),
+    ] = 0,
     tlp: Annotated[
         Tlp, typer.Option("--tlp", case_sensitive=False, help="Whom the outputs may be passed on to; each is marked so.")
     ] = Tlp.AMBER,
@@ -149,6 +163,8 @@ def assess(
             stix=stix,
             ocsf=ocsf,
             csv=csv,
+            blocklists=blocklists,
+            block_days=block_days,
             tlp=tlp,
             workspace=workspace,
             since=since,

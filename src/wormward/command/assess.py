@@ -30,6 +30,8 @@ class Request:
     stix: Path | None = None
     ocsf: Path | None = None
     csv: Path | None = None
+    blocklists: Path | None = None
+    block_days: int = 0
     tlp: Tlp = Tlp.AMBER
     workspace: Path | None = None
     since: str | None = None

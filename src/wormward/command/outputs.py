@@ -82,12 +82,31 @@ def _ocsf(assessment: Assessment, packs: tuple[ThreatPack, ...], _asked: Request
     return {"": to_ocsf(assessment, packs)}
 
 
+def _blocklists(assessment: Assessment, packs: tuple[ThreatPack, ...], asked: Request) -> Texts:
+    from wormward.report.blocklists import to_blocklists  # noqa: PLC0415
+
+    return to_blocklists(assessment, packs, asked.block_days)
+
+
 OUTPUTS = (
     Output("json", _json),
     Output("html", _html),
     Output("stix", _stix),
     Output("ocsf", _ocsf),
     Output("csv", _csv, files=("hosts.csv", "findings.csv", "edges.csv")),
+    Output(
+        "blocklists",
+        _blocklists,
+        files=(
+            "names.rpz",
+            "wormward.rules",
+            "upcoming.rpz",
+            "upcoming.rules",
+            "upcoming-names.lst",
+            "left-out.csv",
+            "README.txt",
+        ),
+    ),
 )
 
 

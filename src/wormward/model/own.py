@@ -12,5 +12,6 @@ OWN_MARKS = (
     b'"product": {"name": "Wormward"',  # OCSF, one event a line
     b'\xef\xbb\xbf"tlp","',  # CSV: the byte order mark, then the first column's name
     b"wormward block list",  # in the first line of block lists, after the comment sign of their format
+    b"d29ybXdhcmQgYmxvY2sgbGlzdA==",  # the same in base64: lists of names that Suricata loads
 )
 """One of these stands in the first 4,096 bytes of every such file."""
