@@ -10,9 +10,9 @@
 set -euo pipefail
 
 DEMO=(python3-venv)
-TEST=(tshark wireshark-common nmap samba smbclient bind9 bind9-dnsutils bind9-utils curl iproute2 tcpdump util-linux chromium nfdump)
+TEST=(tshark wireshark-common nmap samba smbclient bind9 bind9-dnsutils bind9-utils curl iproute2 tcpdump util-linux chromium nfdump softflowd)
 # What these packages would start at once and at every boot. The tests start their own in a network of their own.
-UNITS=(smbd nmbd samba-ad-dc named suricata)
+UNITS=(smbd nmbd samba-ad-dc named suricata softflowd)
 
 say() { echo "system: $*"; }
 

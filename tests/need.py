@@ -31,6 +31,7 @@ PACKAGES: dict[str, str] = {
     "tcpdump": "tcpdump",
     "chromium": "chromium",
     "suricata": "suricata",
+    "softflowd": "softflowd",
 }
 
 

@@ -3,27 +3,34 @@
     .venv/bin/pip install 'atheris>=2.3'
     .venv/bin/python -m tests.fuzz.wire conversation -max_total_time=60
     .venv/bin/python -m tests.fuzz.wire calls -max_total_time=60
+    .venv/bin/python -m tests.fuzz.wire datagrams -max_total_time=60
 
 `conversation`: any bytes in either direction, in pieces, with gaps; nothing may be raised, and the same bytes fed
-whole or byte by byte must give the same facts. `calls`: any stub; a verdict, never an exception.
+whole or byte by byte must give the same facts. `calls`: any stub; a verdict, never an exception. `datagrams`: name
+services' messages and flow exports; nothing but `WireError`, and what waits stays bounded.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import atheris
 
 with atheris.instrument_imports(include=["wormward.wire"]):
+    from wormward.model.errors import WireError
     from wormward.threats.conficker import algorithms
-    from wormward.wire import atsvc, ntlmssp
+    from wormward.wire import atsvc, name_claims, ntlmssp
     from wormward.wire.conversation import start
+    from wormward.wire.datagrams import EXPORT
     from wormward.wire.dcerpc import RpcConversation
     from wormward.wire.facts import Conversation, Stamp
+    from wormward.wire.flow_export import MOST_HELD, Exports
     from wormward.wire.holes import judge
     from wormward.wire.http import HttpConversation
     from wormward.wire.smb_conversation import SmbConversation
+    from wormward.wire.talks import Ends
 
 STAMP = Stamp(0, 0, 0)
 KINDS: tuple[Callable[[], Conversation], ...] = (SmbConversation, RpcConversation, HttpConversation)
@@ -77,7 +84,21 @@ def calls(data: bytes) -> None:
     algorithms.PACKETS.decode("tcp" if data[0] & 4 else "udp", data[1:])
 
 
-TARGETS = {"conversation": conversation, "calls": calls}
+def datagrams(data: bytes) -> None:
+    """Claims of any datagram, and flows of a row of packets of any content."""
+    exports = Exports()
+    for number, (_, piece) in enumerate(_talk(data)):
+        for kind in range(1, EXPORT):
+            with suppress(WireError):
+                name_claims.claims(kind, 0xFFFF << 32 | 1, piece)
+        for version in (5, 9, 10):
+            exports.feed(Ends(1, 1, 2, 2055), bytes([0, version]) + piece, Stamp(0, 0, number))
+            if exports.held > MOST_HELD:
+                raise AssertionError("more waits than may")
+    exports.finish()
+
+
+TARGETS = {"conversation": conversation, "calls": calls, "datagrams": datagrams}
 
 
 def main() -> None:

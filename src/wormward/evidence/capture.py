@@ -142,4 +142,6 @@ class _Reading:
         for head, state, origin in self._read:
             number = head.file.file_no
             rows = self._sensor.rows
-            self.done[number] = FileRead(number, state.coverage(head.file, rows.counts[number], origin, rows.unseen.get(number)))
+            more = rows.notes.get(number, ())
+            coverage = state.coverage(head.file, rows.counts[number], origin, rows.unseen.get(number), more)
+            self.done[number] = FileRead(number, coverage)

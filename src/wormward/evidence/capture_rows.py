@@ -18,7 +18,7 @@ from wormward.model.reading import ReadContext
 from wormward.model.tables import FACTS
 from wormward.model.text import escaped_path, printable, printable_bytes
 from wormward.wire.addresses import address_text
-from wormward.wire.facts import HttpExchange, RpcCall, SmbFile, SmbLogon, SmbShare, Unseen
+from wormward.wire.facts import HttpExchange, RpcCall, SmbFile, SmbLogon, SmbShare, Stamp, Unseen
 from wormward.wire.holes import HOLES
 from wormward.wire.lookups import Batch
 from wormward.wire.talks import Ends, StreamStart
@@ -94,6 +94,7 @@ class CaptureRows:
         self._unbound = {(p, o) for h in HOLES for o in h.opnums if (h.interface, o) in self._wanted for p in ("", *h.pipes)}
         self.counts: dict[int, Counter[str]] = defaultdict(Counter)  # rows by file and table
         self.unseen: dict[int, dict[str, Hidden]] = defaultdict(dict)  # what decoders could not look into, by file
+        self.notes: dict[int, list[tuple[str, str]]] = defaultdict(list)  # of one file: what coverage notes, what is not shown
         self._by_kind: dict[type, Callable[[Ends, Any], None]] = {
             HttpExchange: self._http,
             SmbLogon: self._logon,
@@ -260,6 +261,17 @@ class CaptureRows:
         time_us, file_no, frame = fact.stamp
         who = self.address(client), sport, self.address(server), dport
         self._add("payloads", file_no, (frame, self.site, time_us, *who, "tcp", fact.payload))
+
+    def binding(self, stamp: Stamp, address: int, kind: str, value: bytes) -> None:
+        """An identity that an address claimed."""
+        text = printable_bytes(value).lower()
+        row = (stamp.frame, self.site, stamp.time_us, None, self.address(address), kind, text)
+        self._add("bindings", stamp.file_no, row)
+
+    def exported(self, file_no: int, frame: int, time_us: int, values: Mapping[str, Any]) -> None:
+        """A flow that a router told; what it did not tell is null."""
+        known = {**values, "place": frame, "site": self.site, "time": time_us}
+        self._add("flows", file_no, tuple(known.get(name) for name in _COLUMNS["flows"]))
 
     # -- columns ---------------------------------------------------------------------------------------------------
 

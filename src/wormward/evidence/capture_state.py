@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -192,9 +192,17 @@ class FileState:
         return problems
 
     def coverage(
-        self, file: EvidenceFile, rows: Mapping[str, int], origin: str | None, unseen: Mapping[str, Hidden] | None = None
+        self,
+        file: EvidenceFile,
+        rows: Mapping[str, int],
+        origin: str | None,
+        unseen: Mapping[str, Hidden] | None = None,
+        more: Iterable[tuple[str, str]] = (),
     ) -> Coverage:
-        """What the file showed; `origin` is the digest of the first file of its rotation, `unseen` by `UNSEEN`'s words."""
+        """What the file showed; `origin` is the digest of the first file of its rotation, `unseen` by `UNSEEN`'s words.
+
+        `more` are further notes, each with what the report should say of all such sources ("": nothing).
+        """
         begin_us, end_us = self.span_us
         hidden = {what: unseen[what] for what in UNSEEN if what in unseen} if unseen else {}
         empty = end_us < 0 and not self.problems
@@ -214,12 +222,14 @@ class FileState:
                 *((LOST,) if self.gaps else ()),
                 *((EMPTY,) if empty else ()),
                 *(UNSEEN[what][0] for what in hidden),
+                *dict.fromkeys(blind for _, blind in more if blind),
             ),
             group=origin,
             notes=(
                 *((CONTRADICTED,) if self.contradictions else ()),
                 *((NO_FRAMES,) if empty else ()),
                 *(seen.say(UNSEEN[what][1]) for what, seen in hidden.items()),
+                *(note for note, _ in more),
             ),
         )
 

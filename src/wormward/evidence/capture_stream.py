@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from wormward.evidence.capture_datagrams import Datagrams
 from wormward.evidence.capture_heads import Kept
 from wormward.evidence.capture_rows import BATCH, CaptureRows
 from wormward.evidence.capture_state import FileState
@@ -80,6 +81,7 @@ class Sensor:
         self._table = FlowTable(max(SLOTS, 4 * (1 << chunk.bit_length())), chunk)
         self._fragments = Fragments()
         self._lookups = Lookups()
+        self._datagrams = Datagrams(self.rows)
         self._reassembly = Reassembly(begin, context.wants)
         self._digest: Digest | None = None
         self._state = FileState("")
@@ -203,10 +205,13 @@ class Sensor:
                 int(packets[0]["frame"]),
             )
         self._told(told, lists.names[: int(book["names"])], lists.kept[: int(book["kept"]), 0])
+        if others := int(book["others"]):
+            which, kinds = lists.others[:others].T
+            self._datagrams.take(packets[which], kinds, self._window, self._file_no)
         if ended := int(book["ended"]):
             self._ended(table.ended[:ended].astype(np.int64))
             self._table.release()
-        book["names"] = book["kept"] = 0
+        book["names"] = book["kept"] = book["others"] = 0
         if self._lookups.ready >= BATCH:
             self.rows.lookups(self._lookups.take())
 
@@ -268,6 +273,7 @@ class Sensor:
         self._account()
         if len(living):
             self._ended(living)
+        self._datagrams.finish()
         self._fragments.finish()
         self._lookups.finish()
         if self._lookups.ready >= BATCH:

@@ -63,7 +63,7 @@ class Halves:
         other = self._waiting.get(half.other_key)
         if other is not None and half.begin - other.end <= APART_US and other.begin - half.end <= APART_US:
             del self._waiting[half.other_key]
-            yield _joined(other, half)
+            yield joined(other, half)
             return
         before = self._waiting.pop(half.key, None)
         if before is not None:
@@ -100,7 +100,8 @@ def alone(half: FlowHalf) -> Fact:
     return _fact(half, None, "attempt")
 
 
-def _joined(first: FlowHalf, second: FlowHalf) -> Fact:
+def joined(first: FlowHalf, second: FlowHalf) -> Fact:
+    """A conversation of which both directions were seen."""
     out, back = sorted((first, second), key=lambda h: (h.begin, h.target_port, h.place))
     # Of records with the same stamp, and of clocks that round, the lower port is the server's.
     if out.source_port < _LOW <= out.target_port and not (out.begin < back.begin and (out.flags or 0) & (SYN | ACK) == SYN):

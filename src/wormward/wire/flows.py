@@ -95,6 +95,7 @@ BOOK = np.dtype(
         ("touched", np.int64),  # flows with pieces in this chunk
         ("names", np.int64),  # DNS packets in this chunk
         ("kept", np.int64),  # UDP payloads kept in this chunk
+        ("others", np.int64),  # datagrams of this chunk that are decoded one by one
         ("unreadable", np.int64),  # packets with broken headers
         ("seed", np.uint64),
     ]

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from wormward.wire.datagrams import NOTHING, kind_of
 from wormward.wire.flows import (
     ACCEPTED,
     ANSWERED,
@@ -76,12 +77,19 @@ class Lists(NamedTuple):
     touched: npt.NDArray[np.int32]  # slots of flows with items, in the order of their first one
     names: npt.NDArray[np.int32]  # rows of DNS datagrams
     kept: npt.NDArray[np.int32]  # UDP payloads for packs: row and want
+    others: npt.NDArray[np.int32]  # datagrams that are decoded one by one: row and kind (`datagrams`)
 
     @classmethod
     def of(cls, chunk: int) -> Lists:
         """Room for chunks of `chunk` packets: a packet can end three flows and give four items of its own."""
         room = 8 * chunk + 16
-        return cls(np.empty(room, ITEM), np.empty(room, np.int32), np.empty(chunk, np.int32), np.empty((chunk, 2), np.int32))
+        return cls(
+            np.empty(room, ITEM),
+            np.empty(room, np.int32),
+            np.empty(chunk, np.int32),
+            np.empty((chunk, 2), np.int32),
+            np.empty((chunk, 2), np.int32),
+        )
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -249,7 +257,7 @@ def track(data, packets, count, file_no, t, lists, masks, rules):  # type: ignor
     a tuple of arrays costs a reference count for each of them wherever it is handed over.
     """
     flows, sides, places = t.flows, t.sides, t.places
-    items, touched, names, kept = lists.items, lists.touched, lists.names, lists.kept
+    items, touched, names, kept, others = lists.items, lists.touched, lists.names, lists.kept, lists.others
     b = t.book[0]
     anything = len(masks.wants) > 0
     for n in range(count):
@@ -307,6 +315,12 @@ def track(data, packets, count, file_no, t, lists, masks, rules):  # type: ignor
             if p["sport"] == DNS_PORT or p["dport"] == DNS_PORT:
                 names[b["names"]] = n
                 b["names"] += 1
+            else:
+                kind = kind_of(data, p)
+                if kind != NOTHING:
+                    others[b["others"], 0] = n
+                    others[b["others"], 1] = kind
+                    b["others"] += 1
             if want >= 0:
                 s["kept"] += 1
                 kept[b["kept"], 0] = n
