@@ -53,8 +53,8 @@ SAMPLED: Final = N_(
 )
 SAMPLED_BLIND: Final = N_("Routers that exported flows sampled: a flow that is missing may have been there.")
 CLOCK: Final = N_(
-    "{connections} flow {connections|exporter's clock|exporters' clocks} differed from the sensor's, at most by {times} {times|second|seconds}: "
-    "times of exported flows are {connections|its|theirs}"
+    "{connections} flow {connections|exporter's clock|exporters' clocks} differed from the sensor's, at most by {times} "
+    "{times|second|seconds}: times of exported flows are {connections|its|theirs}"
 )
 _NO_ADDRESS: Final = (0, 0xFFFF << 32)
 _FIELDS: Final = ("src_hi", "src_lo", "sport", "dst_hi", "dst_lo", "dport", "offset", "size", "time_us", "frame")
