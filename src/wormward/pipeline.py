@@ -21,7 +21,7 @@ from typing import Protocol
 from wormward import detect
 from wormward.annotate import Days, annotate_all
 from wormward.detect import Scope, names_unmet
-from wormward.engine import Duck, Survey, infer_domain_controllers, prepare, survey
+from wormward.engine import Duck, Survey, infer_domain_controllers, infer_forwarders, prepare, survey
 from wormward.evidence import discover, read_all
 from wormward.judge import Binding, judge
 from wormward.judge.merge import merge, named
@@ -153,7 +153,7 @@ def _findings(engine: Duck, pack: ThreatPack, looked: Survey, site: Site, all_ti
         all_time,
         site,
         domain_controllers=site.domain_controllers | infer_domain_controllers(engine),
-        resolvers=site.resolvers | looked.resolvers,
+        resolvers=site.resolvers | looked.resolvers | infer_forwarders(engine),
         answering=looked.answering,
         empty=engine.empty(),
         ports=looked.ports,
