@@ -88,6 +88,10 @@ def assess(
             help="With --blocklists: names of N days too, from the evidence's last on.",
         ),
     ] = 0,
+    pseudonymous: Annotated[
+        Path | None,
+        typer.Option("--pseudonymous", metavar="KEYFILE", help="Make a shareable copy: no address, name or file is real."),
+    ] = None,
     tlp: Annotated[
         Tlp, typer.Option("--tlp", case_sensitive=False, help="Whom the outputs may be passed on to; each is marked so.")
     ] = Tlp.AMBER,
@@ -165,6 +169,7 @@ def assess(
             csv=csv,
             blocklists=blocklists,
             block_days=block_days,
+            pseudonymous=pseudonymous,
             tlp=tlp,
             workspace=workspace,
             since=since,
@@ -184,6 +189,24 @@ def assess(
         return exit_code(command.run(asked), tuple(word.value for word in fail_on or ()))
 
     raise typer.Exit(guarded(run, lang))
+
+
+@app.command()
+def keygen(
+    path: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="A new file; only you can read it.")],
+) -> None:
+    """Make a key for shareable copies (`assess --pseudonymous`).
+
+    The same key gives the same pseudonyms: keep it for as long as copies must fit each other, and never hand it round.
+    """
+
+    def run() -> int:
+        from wormward.command.keys import make_key  # noqa: PLC0415 - as above
+
+        make_key(path)
+        return 0
+
+    raise typer.Exit(guarded(run))
 
 
 def exit_code(assessment: Assessment, fail_on: tuple[str, ...] = ()) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from wormward.command import outputs
+from wormward.command.keys import read_key
 from wormward.command.surroundings import language, lean_arrow, numba_cache, shown_progress
 from wormward.model.errors import UsageError
 from wormward.model.site import Site
@@ -32,6 +33,7 @@ class Request:
     csv: Path | None = None
     blocklists: Path | None = None
     block_days: int = 0
+    pseudonymous: Path | None = None  # the key file
     tlp: Tlp = Tlp.AMBER
     workspace: Path | None = None
     since: str | None = None
@@ -55,6 +57,7 @@ def run(asked: Request) -> Assessment:
     site = with_options(load_site(asked.site) if asked.site else Site(), list(asked.controllers), asked.time_zone, asked.year)
     since, until = between(asked.since, asked.until, site)
     outputs.check(asked)
+    key = read_key(asked.pseudonymous, outputs.places(asked)) if asked.pseudonymous else None
     _check_paths(asked.paths)
     with numba_cache():
         lean_arrow()
@@ -76,6 +79,11 @@ def run(asked: Request) -> Assessment:
                 progress=progress,
             )
     assessment = replace(assessment, tlp=asked.tlp)
+    if key is not None:
+        from wormward.report.pseudonyms import pseudonymous  # noqa: PLC0415 - loads a library of ciphers
+
+        # Before any output is made, so that none can forget it.
+        assessment = pseudonymous(assessment, loaded, key)
     outputs.write(asked, assessment, loaded)
     return assessment
 

@@ -35,6 +35,7 @@ class Output:
     option: str
     make: Callable[[Assessment, tuple[ThreatPack, ...], Request], Texts]
     files: tuple[str, ...] = ()  # names in its folder; empty: it is one file
+    shareable: bool = True  # makes sense with pseudonyms
 
     def place(self, asked: Request) -> Path | None:
         """The file or folder that was asked for."""
@@ -106,12 +107,21 @@ OUTPUTS = (
             "left-out.csv",
             "README.txt",
         ),
+        shareable=False,
     ),
 )
 
 
+def places(asked: Request) -> tuple[Path, ...]:
+    """Every file and folder that is written, the workspace among them."""
+    return tuple(place for place in (*(output.place(asked) for output in OUTPUTS), asked.workspace) if place)
+
+
 def check(asked: Request) -> None:
     """See, before long work begins, that every output can be written. Raises UsageError with what to do instead."""
+    for output in OUTPUTS:
+        if asked.pseudonymous and not output.shareable and output.place(asked):
+            raise UsageError(f"--{output.option} with --pseudonymous would name other people's addresses: leave one of them out")
     named: dict[Path, str] = {}
     for output in OUTPUTS:
         for path in output.paths(asked):
