@@ -45,6 +45,7 @@ KINDS = {
     "share.autorun": Kind.SHARE_WRITE,
     "bots.mail": Kind.BOT_WORK,
     "reported.sinkhole": Kind.REPORTED,
+    "alert.rule": Kind.ALERT,
 }
 SENTENCES = {
     "names.day-list": "It asked for {names} of {asked} names of variant {variant}'s list of {day}.",

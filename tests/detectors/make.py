@@ -375,6 +375,25 @@ def bots_mail() -> tuple[Rows, Rows]:
     return {"flows": bad}, {"flows": relay + few}
 
 
+def alert_rule() -> tuple[Rows, Rows]:
+    """A rule that the pack names, seen by two sensors, and one whose text names the worm; the same number of a sensor's own
+    decoder, another rule, a text that only nearly names it.
+    """
+    base = {"client": BAD, "server": "10.0.1.1", "sensor": "Suricata", "generator": 1, "rule": 7_000_001, "signature": "ANY Hole"}
+    bad = [
+        {"time": NOON, **base},
+        {"time": NOON + 5, **base},
+        {"time": NOON, **base, "file": 1, "revision": 2},
+        {"time": NOON + 9, **base, "rule": 9, "signature": "SOME ToyBox reporting", "server": "198.51.100.7"},
+    ]
+    other = [
+        {"time": NOON, **base, "generator": 128},
+        {"time": NOON, **base, "rule": 7_000_002},
+        {"time": NOON, **base, "rule": 8, "signature": "SOME Toy Box"},
+    ]
+    return {"alerts": bad}, {"alerts": other}
+
+
 MAKERS: dict[str, Callable[[], tuple[Rows, Rows]]] = {
     "names.day-list": names_day_list,
     "names.relayed": names_relayed,
@@ -400,6 +419,7 @@ MAKERS: dict[str, Callable[[], tuple[Rows, Rows]]] = {
     "lateral.admin-share": lateral_admin_share,
     "share.autorun": share_autorun,
     "bots.mail": bots_mail,
+    "alert.rule": alert_rule,
 }
 
 

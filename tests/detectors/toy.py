@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from wormward.model.pack import (
+    Alerts,
     ClosedNetwork,
     ExploitMark,
     FileForm,
@@ -184,4 +185,5 @@ PACK = ThreatPack(
     judge=JudgeRules(-4000, 5000, 1000, (), (), -1000, -500),
     texts={},
     reported_names=frozenset({"toybox", "toy.x"}),
+    alerts=Alerts(frozenset({7_000_001}), ("toybox",)),
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from wormward.detect import (
+    alert_rule,
     bots_mail,
     exploit_call,
     exploit_contact,
@@ -49,6 +50,7 @@ DETECTORS: tuple[Detector, ...] = (
     http_relayed.DETECTOR,
     sinkhole_contact.DETECTOR,
     reported_sinkhole.DETECTOR,
+    alert_rule.DETECTOR,
     p2p_ports.DETECTOR,
     p2p_packet.DETECTOR,
     scan_smb.DETECTOR,

@@ -1,4 +1,4 @@
-"""Suricata's EVE JSON: flow, dns (versions 1 to 3), http, smb, dcerpc and dhcp events; others are passed over.
+"""Suricata's EVE JSON: flow, dns (versions 1 to 3), http, smb, dcerpc, dhcp and alert events; others are passed over.
 
 References: Suricata's "EVE JSON Format" and "EVE JSON Output"; checked against Suricata 7 run over captures. One file
 each for what has a state of its own: `eve_dns` (question and answer are joined), `eve_smb` (shares and pipes by tree).
@@ -30,6 +30,7 @@ _NO_HEADERS: Final = N_(
     "Its http events do not list request headers (dump-all-headers was off): calls home are judged without them."
 )
 _FIN, _SYN, _RST, _ACK = 1, 2, 4, 16
+_MOST_INT = (1 << 31) - 1
 _PORTED = ("tcp", "udp")
 _MOST_EXCHANGES = 4096  # DHCP transactions that wait for their acknowledgement
 _SPLIT_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://([^/?#]*)(.*)", re.DOTALL)
@@ -64,6 +65,7 @@ class _Events:
             "smb": self._shares.facts,
             "dcerpc": self._rpc,
             "dhcp": self._dhcp,
+            "alert": self._alert,
         }
 
     def line(self, text_: str, number_: int) -> Iterable[Fact] | None:
@@ -150,6 +152,36 @@ class _Events:
     @staticmethod
     def _rpc(event: Event, line: int) -> Iterable[Fact]:
         return rpc_call(event, event.part("dcerpc"), line, None)
+
+    @staticmethod
+    def _alert(event: Event, _line: int) -> Iterable[Fact]:
+        alert = event.part("alert")
+        client, server = event.ends()
+        rule, signature = number(alert, "signature_id"), text(alert, "signature")
+        if rule is None or signature is None:
+            raise ValueError("no rule")
+        protocol = _protocol(event.raw.get("proto"))
+        ported = protocol in _PORTED
+        severity = number(alert, "severity")
+        yield Fact(
+            "alerts",
+            event.time_us,
+            {
+                "client": client,
+                "client_port": port(event.raw, "src_port") if ported else 0,
+                "server": server,
+                "server_port": port(event.raw, "dest_port") if ported else 0,
+                "protocol": protocol,
+                "sensor": "Suricata",
+                "generator": min(number(alert, "gid") or 1, _MOST_INT),
+                "rule": rule,
+                "revision": number(alert, "rev"),
+                "signature": signature,
+                "category": text(alert, "category"),
+                "severity": None if severity is None else min(severity, _MOST_INT),
+                "action": text(alert, "action"),
+            },
+        )
 
     def _dhcp(self, event: Event, _line: int) -> Iterable[Fact]:
         dhcp = event.part("dhcp")

@@ -31,6 +31,7 @@ class Kind(StrEnum):
     SHARE_WRITE = "share-write"
     BOT_WORK = "bot-work"
     REPORTED = "reported"
+    ALERT = "alert"
 
 
 @dataclass(frozen=True, slots=True, order=True)

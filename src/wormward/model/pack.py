@@ -195,6 +195,14 @@ class ClosedNetwork:
 
 
 @dataclass(frozen=True, slots=True)
+class Alerts:
+    """Rules of sensors that speak of this worm or its hole: by number, or by words of their text (lower case)."""
+
+    rules: frozenset[int] = frozenset()
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Weight:
     """What one rule's finding adds to a host's infection odds, in thousandths of a log10 odds.
 
@@ -262,6 +270,7 @@ class ThreatPack:
     judge: JudgeRules
     texts: Mapping[str, Mapping[str, str]]  # language -> msgid -> sentence
     reported_names: frozenset[str] = frozenset()  # what third parties' reports call it, lower case
+    alerts: Alerts = Alerts()
 
     def variant(self, letter: str) -> Variant:
         """The variant of that letter; KeyError if the pack has none."""

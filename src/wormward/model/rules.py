@@ -30,6 +30,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "logon.burst": "Bursts of failed logons from one host to one target after another.",
         "lateral.admin-share": "A file of the worm's form goes to an administrator's share, then a remote job runs it.",
         "share.autorun": "The files that let the worm start by themselves are written to a share.",
+        "alert.rule": "A sensor's rule for the worm or its hole fired; its author's opinion.",
         "bots.mail": "A host tries to deliver mail to many exchangers itself.",
     }
 )

@@ -233,8 +233,26 @@ SIGHTINGS = _table(
     Column("device", pa.string(), "What device the reporter takes the address for, escaped; null where not told."),
 )
 
+ALERTS = _table(
+    "alerts",
+    "A sensor's rule fired. What the rule's text says is its author's opinion of some bytes, not what they are.",
+    Column("client", pa.string(), "Address that sent what the rule fired on."),
+    Column("client_port", pa.int32(), "Its port; 0 where the protocol has none."),
+    Column("server", pa.string(), "Address that it was sent to."),
+    Column("server_port", pa.int32(), "Its port; 0 where the protocol has none."),
+    Column("protocol", pa.string(), "`tcp`, `udp`, `icmp`, or the IP protocol number as text."),
+    Column("sensor", pa.string(), "What program's rule it is, e.g. `Suricata`."),
+    Column("generator", pa.int32(), "What part of the sensor the number belongs to: 1 for rules."),
+    Column("rule", pa.int64(), "The rule's number."),
+    Column("revision", pa.int64(), "The rule's revision; null where not told."),
+    Column("signature", pa.string(), "The rule's text, escaped."),
+    Column("category", pa.string(), "The rule's class, escaped; null where not told."),
+    Column("severity", pa.int32(), "As the sensor counts it: 1 is the most severe; null where not told."),
+    Column("action", pa.string(), "`allowed` or `blocked`, as the sensor says, escaped; null where not told."),
+)
+
 FACTS: tuple[Table, ...] = (
-    FLOWS, DNS_QUERIES, HTTP_REQUESTS, SMB_LOGONS, SMB_SHARES, SMB_FILES, RPC_CALLS, PAYLOADS, BINDINGS, SIGHTINGS,
+    FLOWS, DNS_QUERIES, HTTP_REQUESTS, SMB_LOGONS, SMB_SHARES, SMB_FILES, RPC_CALLS, PAYLOADS, BINDINGS, SIGHTINGS, ALERTS,
 )  # fmt: skip
 
 # Side tables: what an annotator says of a distinct key. No citation columns: they cite nothing, rows do.

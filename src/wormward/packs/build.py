@@ -40,6 +40,7 @@ def threat_pack(file: schema.PackFile, sinkholes: frozenset[str], digest: str, w
         wanted_calls=tuple(model.WantedCall(c.interface, frozenset(c.opnums)) for c in file.wanted_calls),
         judge=_judge(file.judge),
         reported_names=frozenset(head.reported_names),
+        alerts=model.Alerts(frozenset(file.alerts.rules), tuple(file.alerts.words)),
         texts=MappingProxyType({language: MappingProxyType(dict(texts)) for language, texts in file.texts.items()}),
     )
 

@@ -276,6 +276,13 @@ class JudgeTable(Strict):
     ways: list[WayTable] = []
 
 
+class AlertsTable(Strict):
+    """`[alerts]`."""
+
+    rules: list[Annotated[int, Field(ge=1, le=2**32 - 1)]] = []
+    words: list[Annotated[str, Field(pattern=r"^[ -@\[-~]{3,64}$")]] = []
+
+
 class PackFile(Strict):
     """All of `pack.toml`."""
 
@@ -288,6 +295,7 @@ class PackFile(Strict):
     wanted_calls: list[WantedCallTable] = []
     spreading: SpreadingTable
     closed_network: ClosedNetworkTable
+    alerts: AlertsTable = AlertsTable()
     judge: JudgeTable
     texts: dict[str, dict[str, str]] = {}
 

@@ -46,6 +46,7 @@ KINDS = {
     Kind.SHARE_WRITE: N_("file written to a share"),
     Kind.BOT_WORK: N_("bot work"),
     Kind.REPORTED: N_("reported by a third party"),
+    Kind.ALERT: N_("a sensor's rule fired"),
 }
 
 ROLES = {
