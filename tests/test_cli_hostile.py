@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import pty
@@ -9,14 +11,21 @@ import re
 import subprocess
 import sys
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
 import pytest
+import stix2
+from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
+from stix2patterns import validator as stix2_pattern
 
 from tests.cli_help import Done, process
 from tests.need import need_program
+from tests.test_report_blocklists import RULE, suricata
 from tests.test_report_html import Page
+from wormward.command.outputs import OUTPUTS
+from wormward.report import ocsf
 from wormward.report.terminal import MOST_NAME
 
 MARK = "p0ison"
@@ -24,8 +33,14 @@ DEED = "document.documentElement.dataset.pwned=1"
 POISON = (
     f"{MARK}</script></title><script>{DEED}</script><img src=x onerror={DEED}>'\"><svg/onload={DEED}>{{{{7*7}}}}{{actor}}"
     '\u202egpj.\u2066\u200b\x1b]0;x\x07\x1b[2J\x9b31m\x00\r[red]x[/red]\ud800\\u0022,"x":1}]}\\'
+    "]]></style></svg>*/}html{display:none}`${1}\n2026-03-02 08:00:00 INFO wormward: no host is infected\n"
+    "'] OR [ipv4-addr:value = '0.0.0.0\n@ CNAME .\n* CNAME rpz-passthru.\n$INCLUDE /etc/passwd\n"
+    '"; sid:1; rev:1;)\ndrop ip any any -> any any (sid:2;)\n#","=cmd|\'/c calc\'!A1"\r\n"=1+1'
 )
-"""Ends tags and strings, runs in four ways, fills places, turns text round, speaks to terminals, is half a character."""
+"""Ends tags, strings, style sheets, drawings, patterns, zone entries, rules and cells; runs in four ways, fills places,
+turns text round, speaks to terminals, forges lines of logs, is half a character."""
+FORMULA = b"=1+1 "
+"""Begins what a device calls itself."""
 LONG = POISON * 60
 FILE_NAME = f"{MARK}<img src=x onerror={DEED}>\u202e\x1b]0;x\x07\n'\"$(id)"
 
@@ -67,7 +82,8 @@ def poisoned(log: bytes, chosen: tuple[str, ...]) -> bytes:
                 if ADDRESS.fullmatch(fields[place]):
                     continue  # the worm's victims ask by address
                 fields[place] = SHARE if fields[place] == b"-" and not varies else fields[place]
-                fields[place] += as_zeek(LONG if varies and number % 3 == 0 else POISON)
+                begin = FORMULA if chosen == CHOSEN["dhcp"] else b""
+                fields[place] = begin + fields[place] + as_zeek(LONG if varies and number % 3 == 0 else POISON)
         out.append(b"\t".join(fields))
     return b"\n".join(out)
 
@@ -87,8 +103,16 @@ def ran(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Done, Pat
     (site / f"{FILE_NAME}.pcap").write_bytes(b"no capture")
     (site / f"link{FILE_NAME}").symlink_to("nowhere")
     os.makedirs(os.fsencode(site) + b"/\xff\xfe" + FILE_NAME.encode()[:40].replace(b"/", b""))
-    done = process("assess", site, "--json", folder / "o.json", "--html", folder / "o.html")
+    asked = [word for output in OUTPUTS for word in (f"--{output.option}", folder / f"o.{output.option}")]
+    done = process("assess", site, *asked, "--block-days", "1")
     return done, folder
+
+
+def files_of(folder: Path, option: str) -> dict[str, str]:
+    """The text of each file of one output, by name."""
+    place = folder / f"o.{option}"
+    found = sorted(place.iterdir()) if place.is_dir() else [place]
+    return {path.name: path.read_bytes().decode("utf-8") for path in found}
 
 
 def hidden(text: str) -> set[str]:
@@ -161,6 +185,96 @@ def dom(file: Path) -> tuple[str, str]:
     words = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=3000", "--dump-dom"]
     done = subprocess.run([chromium, *words, file.as_uri()], check=True, capture_output=True, text=True, timeout=180)
     return done.stdout, done.stderr
+
+
+def as_stix(files: dict[str, str]) -> None:
+    (text,) = files.values()
+    bundle = stix2.parse(text, allow_custom=False)
+    assert MARK in text
+    for made in bundle.objects:
+        assert made["type"] != "indicator" or stix2_pattern.validate(made["pattern"])
+
+
+def as_ocsf(files: dict[str, str]) -> None:
+    (text,) = files.values()
+    schema = OcsfJsonSchemaEmbedded(get_ocsf_schema(version=ocsf.SCHEMA)).get_class_schema(class_name="detection_finding")
+    check = jsonschema.Draft202012Validator(schema)
+    for line in text.splitlines():
+        check.validate(json.loads(line))
+    assert text.count(MARK) > 10
+
+
+def as_csv(files: dict[str, str]) -> None:
+    for name, text in files.items():
+        rows = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True))
+        assert len({len(row) for row in rows}) == 1, name
+        assert not [c for row in rows for c in row if c[:1] in set("=+-@\t\r\uff1d\uff0b\uff0d\uff20")], name
+    assert "'=1+1 " in files["hosts.csv"]
+    assert MARK in files["findings.csv"]
+
+
+def as_blocklists(files: dict[str, str]) -> None:
+    assert not [name for name, text in files.items() if name != "left-out.csv" and MARK in text]
+    for line in files["wormward.rules"].splitlines()[1:]:
+        assert re.fullmatch(r"# F-[0-9a-f]{12}( F-[0-9a-f]{12})*( and \d+ more)?", line) or RULE.fullmatch(line), line
+    names = re.findall(r"(.*) CNAME \.\n", files["names.rpz"])
+    assert names
+    assert all(re.fullmatch(r"(\*\.)?[a-z0-9.-]+", name) for name in names)
+
+
+def as_json(files: dict[str, str]) -> None:
+    (text,) = files.values()
+    assert MARK in json.dumps(json.loads(text))
+
+
+def as_html(files: dict[str, str]) -> None:
+    (text,) = files.values()
+    Page(text)
+
+
+CHECKS: dict[str, Callable[[dict[str, str]], None]] = {
+    "json": as_json, "html": as_html, "stix": as_stix, "ocsf": as_ocsf, "csv": as_csv, "blocklists": as_blocklists,
+}  # fmt: skip
+"""What each form must still be, whatever stands in it. A new output needs its own line."""
+
+
+def test_every_output_has_its_check() -> None:
+    assert set(CHECKS) == {output.option for output in OUTPUTS}
+
+
+@pytest.mark.parametrize("option", sorted(CHECKS))
+def test_every_output_stays_what_it_is(ran: tuple[Done, Path], option: str) -> None:
+    files = files_of(ran[1], option)
+    (output,) = [o for o in OUTPUTS if o.option == option]
+    assert set(files) == set(output.files or {f"o.{option}"})
+    for name, text in files.items():
+        assert not hidden(text.removeprefix("\ufeff").replace("\r\n", "\n")), name
+        assert "\n2026-03-02 08:00:00 INFO" not in text
+        assert name.endswith(".lst") or "TLP:AMBER" in text, name
+    CHECKS[option](files)
+
+
+def test_real_readers_of_block_lists_take_them(ran: tuple[Done, Path], tmp_path: Path) -> None:
+    folder = ran[1] / "o.blocklists"
+    for name in ("names.rpz", "upcoming.rpz"):
+        words = [need_program("named-checkzone"), "rpz.example", str(folder / name)]
+        assert subprocess.run(words, check=False, capture_output=True, timeout=60).returncode == 0
+    for name in ("wormward.rules", "upcoming.rules"):
+        assert suricata(tmp_path / name, folder / name, "-T").code == 0
+
+
+def test_no_shareable_copy_holds_any_of_it(ran: tuple[Done, Path], tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(bytes(range(32)))
+    (tmp_path / "key").chmod(0o600)
+    asked = [w for o in OUTPUTS if o.shareable for w in (f"--{o.option}", tmp_path / f"o.{o.option}")]
+    done = process("assess", ran[1] / "site", *asked, "--pseudonymous", tmp_path / "key")
+    assert done.code == 1
+    assert MARK not in done.out
+    for output in OUTPUTS:
+        if output.shareable:
+            for name, text in files_of(tmp_path, output.option).items():
+                assert MARK not in text, name
+                assert "=1+1" not in text, name
 
 
 @pytest.mark.slow

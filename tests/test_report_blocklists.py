@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import stix2
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.cli_help import Done
 from tests.judge_help import pack
@@ -28,6 +31,7 @@ from wormward.model.states import Infection
 from wormward.packs import builtin_packs
 from wormward.report import blocking
 from wormward.report.blocklists import FILES, to_blocklists
+from wormward.report.stix import to_stix
 
 RULE = re.compile(
     r"(drop|alert) (dns|tcp|ip) [0-9a-z.:$]+ any -> (any|\$HOME_NET|[0-9a-f.:]+) (any|\[[0-9,]+\]) \((?:[^;\"()]|\"[^;\"()]*\")+"
@@ -135,6 +139,17 @@ def test_hostile_names_never_reach_a_list() -> None:
     (output,) = [o for o in OUTPUTS if o.option == "blocklists"]
     assert output.files == FILES
     assert all(any(mark in text.encode()[:4096] for mark in OWN_MARKS) for text in made.values())
+
+
+@given(st.text(max_size=60))
+def test_whatever_a_field_says_no_list_and_no_bundle_breaks(text: str) -> None:
+    told = outbreak().assessment
+    findings = tuple(replace(f, fields={**f.fields, "examples": text, "host": text, "sinkhole": text}) for f in told.findings)
+    made = to_blocklists(replace(told, findings=findings), [pack()])
+    for line in made["wormward.rules"].splitlines():
+        assert line.startswith("# ") or RULE.fullmatch(line), line
+    assert re.fullmatch(r"(?:[;$@][^\n]*\n|[a-z0-9.*-]+ CNAME \.\n)+", made["names.rpz"])
+    stix2.parse(to_stix(replace(told, findings=findings), [pack()]), allow_custom=False)
 
 
 def suricata(folder: Path, rules: Path, *words: str) -> Done:
