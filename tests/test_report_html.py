@@ -6,17 +6,11 @@ import re
 import shlex
 import subprocess
 from html.parser import HTMLParser
-from itertools import pairwise
 from pathlib import Path
-from xml.etree import ElementTree
-
-import pytest
 
 from tests.judge_help import Told, assessed, pack
 from tests.need import need_program
 from tests.report_help import outbreak, poisoned
-from wormward.model.states import Infection
-from wormward.report import drawing
 from wormward.report.html import command, to_html
 from wormward.report.i18n import Language
 
@@ -88,6 +82,8 @@ def test_every_sentence_passes_gettext() -> None:
     assert not [o for o in outside if o[1]]
     assert [t for _, t in Page(text).texts if "⟦" in t]
     assert 'aria-label="⟦' in text
+    assert "<title id=" in text
+    assert 'placeholder="⟦' in text
 
 
 def test_hostile_text_stays_text() -> None:
@@ -128,6 +124,8 @@ def test_the_page_says_it_all() -> None:
     assert "tshark -r tap.pcap -Y &#39;frame.number == 10&#39;" in text
     assert "time zone assumed: UTC" in text
     assert "12 hosts that showed nothing" in text
+    assert "Whether data was read, changed or taken is not shown by this evidence." in text
+    assert "It was found on 3 of the 22 devices that the evidence shows." in text
 
 
 def test_a_page_about_nothing_is_whole_too() -> None:
@@ -135,72 +133,3 @@ def test_a_page_about_nothing_is_whole_too() -> None:
     Page(text)
     assert "No host was found infected" in text
     assert "<svg" not in text
-
-
-def test_the_drawings_are_xml_and_lie_within_their_bounds() -> None:
-    for svg in re.findall(r"<svg.*?</svg>", page(outbreak()), re.DOTALL):
-        ElementTree.fromstring(svg)  # noqa: S314 - made by ourselves
-    drawn = drawing.graph(outbreak().assessment)
-    assert drawn
-    assert {n.host.address for n in drawn.nodes} == {"10.0.0.1", "10.0.0.2", "10.0.0.3"}
-    assert all(0 < n.x < drawn.width and 0 < n.y < drawn.height for n in drawn.nodes)
-    line = drawing.timeline(outbreak().assessment)
-    assert line
-    assert len(line.rows) == 5
-    assert all(0 <= m.x <= line.width for row in line.rows for m in row.marks)
-
-
-def test_a_victim_stands_below_and_right_of_its_infector() -> None:
-    drawn = drawing.graph(outbreak().assessment)
-    assert drawn
-    nodes = {n.host.address: n for n in drawn.nodes}
-    for node in drawn.nodes:
-        if node.edge:
-            assert node.above == nodes[node.edge.start].y < node.y
-            assert node.x > nodes[node.edge.start].x
-
-
-def test_no_line_of_the_graph_crosses_a_host() -> None:
-    story = ["08:00 10.0.0.1 http.beacon A"]
-    acts = (f"{8 + n // 6:02}:{n % 6}0 10.0.0.{n // 3 + 1} exploit.fetch > 10.0.0.{n} A executable=yes" for n in range(2, 60))
-    story.extend(acts)
-    drawn = drawing.graph(assessed("\n".join(story)).assessment)
-    assert drawn
-    assert len(drawn.nodes) == 59
-    for node in drawn.nodes:
-        for other in drawn.nodes:
-            if node.edge and node.above < other.y < node.y:
-                assert other.x >= node.x, "what stands between a host and its infector begins later"
-
-
-def test_a_large_outbreak_is_cut_with_a_sentence() -> None:
-    story = "\n".join(f"08:00 10.0.{n // 200}.{n % 200 + 1} http.beacon A" for n in range(400))
-    told = assessed(story)
-    assert told.assessment.count(Infection.INFECTED) == 400
-    assert "250 more hosts are left out of this drawing" in page(told)
-
-
-def test_a_long_chain_is_no_stack_overflow() -> None:
-    hosts = [f"10.0.{n // 250}.{n % 250 + 1}" for n in range(1400)]
-    story = [f"08:00:00 {hosts[0]} http.beacon A"]
-    story += [f"{8 + n // 60}:{n % 60:02} {a} lateral.admin-share > {b} B" for n, (a, b) in enumerate(pairwise(hosts))]
-    drawn = drawing.graph(assessed("\n".join(story)).assessment)
-    assert drawn
-    assert drawn.left_out == 1400 - drawing.MOST_HOSTS
-
-
-@pytest.mark.slow
-def test_a_browser_shows_it_without_complaint(tmp_path: Path) -> None:
-    """Chromium loads the page offline; its policy and script raise no complaint, and the table can be sorted."""
-    chromium = need_program("chromium")
-    file = tmp_path / "report.html"
-    file.write_text(page(outbreak()), encoding="utf-8")
-    done = subprocess.run(
-        [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom", file.as_uri()],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert "CONSOLE" not in done.stderr
-    assert 'class="sorts" tabindex="0">Address</th>' in done.stdout

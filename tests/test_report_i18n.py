@@ -70,7 +70,7 @@ def test_the_documented_command_extracts_every_sentence(repo: Path, tmp_path: Pa
     with out.open("rb") as stream:
         ids = {m.id if isinstance(m.id, str) else m.id[0] for m in read_po(stream) if m.id}
     for sentence in (
-        "What to do first",  # a template
+        "What happened",  # a template
         "{number} of {hosts} {hosts|host|hosts} is infected",  # a plural in a template
         "infected",  # a label
         "Traffic alone never shows that a host is clean; a host that showed nothing is unknown.",  # the judge

@@ -19,9 +19,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from wormward import __version__
 from wormward.model.findings import Cite, Finding
 from wormward.model.pack import ThreatPack, Weight
-from wormward.model.states import Assessment, Coverage, Infection, PatientZero
-from wormward.report import drawing, labels
+from wormward.model.states import Assessment, Coverage, Host, Infection, PatientZero, Way
+from wormward.model.text import N_
+from wormward.report import labels
+from wormward.report.care import Care, care, described
+from wormward.report.host_rows import HostRows
 from wormward.report.i18n import ENGLISH, Language
+from wormward.report.next_hour import HIT, sources, steps
+from wormward.report.timeline import timeline
+from wormward.report.tree import tree
 from wormward.report.words import harmless, minute
 
 MOST_FINDINGS = 1000
@@ -30,6 +36,10 @@ MOST_SOURCES = 400
 """So many sources are listed, those with problems first among them; the JSON form has all."""
 MOST_SITES = 20
 """So many sites' first hosts are named in the summary; the JSON form has all."""
+MOST_NAMED = 5
+"""So many hosts are named in one sentence."""
+MOST_STEP = 60
+"""So many hosts are listed with one step of the next hour; the table of hosts has all."""
 MOST_PLACES = 6
 """So many places of one file are named and put into a command."""
 _UNPACK = {".gz": "zcat", ".xz": "xzcat", ".zst": "zstdcat"}
@@ -51,8 +61,13 @@ def to_html(assessment: Assessment, packs: Sequence[ThreatPack] = (), language: 
         loader=PackageLoader("wormward.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(harmless=harmless, minute=minute)
+    environment.filters.update(when=language.moment, n=language.number)
     environment.globals.update(_=language, say=language.say, many=language.many, labels=labels, language=language)
     style, script = _asset("report.css"), _asset("report.js")
+    hosts, evidence = _hosts(assessment), _evidence(assessment)
+    deciders = _for_deciders(assessment, packs, language)
+    wanted = {sentence: f"more-{i}" for i, (sentence, _) in enumerate(deciders["wanted"], 1)}
+    host_row = HostRows(language, hosts["anchors"], evidence["shown_findings"], wanted, hosts["several_sites"], assessment.site)
     return environment.get_template("report.html").render(
         assessment=assessment,
         version=__version__,
@@ -61,11 +76,14 @@ def to_html(assessment: Assessment, packs: Sequence[ThreatPack] = (), language: 
         policy=f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'",
         packs=packs,
-        **_hosts(assessment),
-        **_evidence(assessment),
+        **hosts,
+        **evidence,
+        host_row=host_row,
+        told_of=described,
         **_first(assessment),
-        graph=drawing.graph(assessment),
-        timeline=drawing.timeline(assessment),
+        **deciders,
+        graph=tree(assessment),
+        timeline=timeline(assessment),
         weight_rows=[(pack, [_weight_row(w) for w in pack.judge.weights]) for pack in packs],
         vendors=[(pack, sorted({vendor for v in pack.variants for vendor in v.names})) for pack in packs],
     )
@@ -96,7 +114,39 @@ def _hosts(assessment: Assessment) -> dict[str, Any]:
         "silent": [h for h in assessment.hosts if labels.is_silent(h)],
         "count": {verdict.value: assessment.count(verdict) for verdict in Infection},
         "letters": ", ".join(f"{letter}: {number}" for letter, number in sorted(letters.items())),
+        "shown_verdicts": {verdict.value: any(h.verdict is verdict for h in shown) for verdict in Infection},
         "several_sites": labels.several_sites(assessment),
+    }
+
+
+def _for_deciders(assessment: Assessment, packs: Sequence[ThreatPack], language: Language) -> dict[str, Any]:
+    """What the page in plain words rests on, and the steps of the next hour."""
+    infected = [h for h in assessment.hosts if h.verdict is Infection.INFECTED]
+    affected = [h for h in assessment.hosts if h.verdict in HIT]
+    depends = {kind: [h for h in affected if care(h) is kind] for kind in Care}
+    seen = [h.first_seen for h in infected if h.first_seen]
+    wanted: dict[str, int] = {}
+    for host in assessment.hosts:
+        for sentence in host.would_decide:
+            wanted[sentence] = wanted.get(sentence, 0) + 1
+
+    def named(hosts: Sequence[Host]) -> str:
+        shown = language.listed(labels.called(h) for h in hosts[:MOST_NAMED])
+        return shown + (language(N_(", …")) if len(hosts) > MOST_NAMED else "")
+
+    return {
+        "steps": steps(assessment, packs),
+        "most_step": MOST_STEP,
+        "near": depends[Care.NEAR],
+        "keeps": depends[Care.KEEPS],
+        "described": any(described(h) for h in assessment.hosts),
+        "affected": len(affected),
+        "named": named,
+        "attacking": len(sources(assessment)),
+        "unseen_way": sum(not h.infected_by and h.way is not Way.UPDATE for h in infected),
+        "first_sign": min(seen, default=None),
+        "newest_sign": max(seen, default=None),
+        "wanted": sorted(wanted.items(), key=lambda pair: (-pair[1], pair[0])),
     }
 
 

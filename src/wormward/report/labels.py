@@ -49,6 +49,21 @@ KINDS = {
     Kind.ALERT: N_("a sensor's rule fired"),
 }
 
+LETTERS = {
+    Kind.DOMAIN_LOOKUP: "D",
+    Kind.CALL_HOME: "C",
+    Kind.PEER_TO_PEER: "P",
+    Kind.SCAN: "S",
+    Kind.EXPLOIT_ATTEMPT: "X",
+    Kind.EXPLOIT_FETCH: "F",
+    Kind.LOGON_BURST: "L",
+    Kind.LATERAL_WRITE: "W",
+    Kind.SHARE_WRITE: "H",
+    Kind.BOT_WORK: "B",
+    Kind.REPORTED: "R",
+}
+"""The letter of a mark in the timeline: its meaning must not rest on colour alone."""
+
 ROLES = {
     "domain-controller": N_("domain controller"),
     "resolver": N_("resolver"),
@@ -88,6 +103,11 @@ def is_silent(host: Host) -> bool:
 def variant(host: Host, language: Language) -> str:
     """The letter, or the letters joined by "or"; empty if nothing tells."""
     return language(N_(" or ")).join(host.variant)
+
+
+def called(host: Host) -> str:
+    """The address, and the device's own name where it has one."""
+    return f"{host.address} ({host.device})" if host.device != host.address else host.address
 
 
 def infector(host: Host, language: Language) -> str:
