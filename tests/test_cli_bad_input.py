@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -267,11 +269,13 @@ def test_a_workspace_of_another_version_or_a_folder_of_somebody_else(tmp_path: P
     log = lookups(tmp_path)
     workspace = tmp_path / "w"
     assert wormward("assess", log, "--workspace", workspace).code == 0
-    (workspace / "workspace.json").write_text('{"schema": "wormward.workspace/9"}')
+    with contextlib.closing(sqlite3.connect(workspace / "ledger.sqlite")) as ledger:
+        ledger.execute("PRAGMA user_version = 9")
+    before = (workspace / "ledger.sqlite").read_bytes()
     done = wormward("assess", log, "--workspace", workspace)
     assert done.code == 2
-    assert re.search(r"another version .*name another folder, or delete that one", done.one_sentence())
-    assert (workspace / "workspace.json").read_text() == '{"schema": "wormward.workspace/9"}'
+    assert re.search(r"another version \(version 9, .*name another folder", done.one_sentence())
+    assert (workspace / "ledger.sqlite").read_bytes() == before
     done = wormward("assess", log, "--workspace", tmp_path)
     assert done.code == 2
     assert "is not empty and is no workspace of ours" in done.one_sentence()

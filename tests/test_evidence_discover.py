@@ -17,6 +17,7 @@ import zstandard
 from tests.evidence_help import Read, problems, read_paths
 from wormward.evidence import discover
 from wormward.model.site import Site
+from wormward.model.states import Skip
 
 CSV = b"time,client,name\n2026-11-23T08:49:33Z,10.0.0.1,a.b\n"
 BIND = b"23-Nov-2026 08:49:33.123 client @0x7f 10.1.2.3#5 (a.b): query: a.b IN A + (10.0.0.53)\n"
@@ -64,7 +65,15 @@ def test_folders_are_walked_and_what_is_no_evidence_is_passed_over(tmp_path: Pat
     (folder / "loop").symlink_to(folder)
     read = read_paths(folder)
     assert names(read) == ["site/a.csv", "site/b/c/x.log"]
-    assert read.found.ignored == ("site/.gitkeep", "site/README.md", "site/b/app.log", "site/b/ssl.log", "site/truth.json")
+    assert read.found.passed == (
+        (Skip.NO_EVIDENCE, "site/.gitkeep"),
+        (Skip.NO_EVIDENCE, "site/README.md"),
+        (Skip.NO_EVIDENCE, "site/b/app.log"),
+        (Skip.NO_EVIDENCE, "site/b/ssl.log"),
+        (Skip.LINK, "site/link.csv"),
+        (Skip.LINK, "site/loop"),
+        (Skip.NO_EVIDENCE, "site/truth.json"),
+    )
     assert said(read) == []
 
 

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
+import sqlite3
 import stat
 import subprocess
 import threading
@@ -280,8 +281,7 @@ def keep(folder: Path, count: int = 5) -> None:
 def test_a_kept_workspace_can_be_opened_again(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "ws"
     keep(folder)
-    assert json.loads((folder / "workspace.json").read_text()) == {"schema": "wormward.workspace/1"}
-    assert sorted(p.name for p in folder.iterdir()) == ["lock", "sources.parquet", "tables", "workspace.json"]
+    assert sorted(p.name for p in folder.iterdir()) == ["ledger.sqlite", "lock", "tables"]
     private = {stat.S_IMODE(p.stat().st_mode) for p in folder.rglob("*") if p.is_file()}
     assert private == {0o600}
     with Workspace.open(folder) as workspace:
@@ -289,9 +289,13 @@ def test_a_kept_workspace_can_be_opened_again(tmp_path: Path) -> None:
         assert workspace.sources().num_rows == 1
         with pytest.raises(WorkspaceError, match="finished"):
             workspace.add("bindings", 0, columns(1))
-    keep(folder, 2)
+    with Workspace(folder) as workspace:
+        number = workspace.next_file_no
+        workspace.add("bindings", number, columns(2))
+        workspace.finish([source(number)])
     with Workspace.open(folder) as workspace:
-        assert len(rows(workspace)) == 2
+        assert rows(workspace) == [*expected(0, columns(5)), *expected(1, columns(2))]
+        assert [row.name for row in workspace.known] == ["f0", "f1"]
 
 
 def test_the_old_one_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
@@ -299,21 +303,27 @@ def test_the_old_one_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), Workspace(tmp_path / "ws", memory_bytes=1) as workspace:
         workspace.add("bindings", 0, columns(3))
         raise KeyboardInterrupt
-    assert not (tmp_path / "ws" / "unfinished").exists()
+    assert len(list((tmp_path / "ws").rglob("part-*"))) == 1
     with Workspace.open(tmp_path / "ws") as workspace:
         assert len(rows(workspace)) == 5
 
 
 def test_what_a_killed_run_left_is_cleared(tmp_path: Path) -> None:
     keep(tmp_path / "ws")
-    left = tmp_path / "ws" / "unfinished" / "tables" / "flows"
-    left.mkdir(parents=True)
-    (left / "part-00000.parquet").write_bytes(b"half")
-    (tmp_path / "ws" / "workspace.json").unlink()
-    keep(tmp_path / "ws", 3)
+    for table, name in (
+        ("flows", "part-00000.parquet"),
+        ("bindings", "part-00001.parquet"),
+        ("bindings", "part-00002.unfinished"),
+    ):
+        left = tmp_path / "ws" / "tables" / table / name
+        left.parent.mkdir(exist_ok=True)
+        left.write_bytes(b"half")
     with Workspace.open(tmp_path / "ws") as workspace:
         assert workspace.parts("flows").parquet == ()
-        assert len(rows(workspace)) == 3
+        assert len(rows(workspace)) == 5
+    with Workspace(tmp_path / "ws"):
+        pass
+    assert [p.name for p in (tmp_path / "ws").rglob("part-*")] == ["part-00000.parquet"]
 
 
 def test_only_one_may_write(tmp_path: Path) -> None:
@@ -327,9 +337,7 @@ def test_only_one_may_write(tmp_path: Path) -> None:
     [
         ({"letter.doc": "x"}, "not empty and is no workspace"),
         ({"tables": "x"}, "not empty and is no workspace"),
-        ({"workspace.json": '{"schema": "wormward.workspace/99"}'}, "another version"),
-        ({"workspace.json": "{"}, "cannot be read as a workspace"),
-        ({"workspace.json": "[]"}, "cannot be read as a workspace"),
+        ({"workspace.json": '{"schema": "wormward.workspace/1"}', "lock": ""}, "workspace of version 1"),
     ],
 )
 def test_other_peoples_folders_are_not_touched(tmp_path: Path, files: dict[str, str], what: str) -> None:
@@ -344,9 +352,20 @@ def test_a_folder_without_workspace_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError, match="holds no workspace"):
         Workspace.open(tmp_path)
     keep(tmp_path / "ws")
-    (tmp_path / "ws" / "sources.parquet").write_bytes(b"damaged")
-    with pytest.raises(WorkspaceError, match="cannot be read"):
+    ledger = tmp_path / "ws" / "ledger.sqlite"
+    with contextlib.closing(sqlite3.connect(ledger)) as changed:
+        changed.execute("UPDATE files SET coverage = '[]'")
+        changed.commit()
+    with pytest.raises(WorkspaceError, match="is damaged"):
         Workspace.open(tmp_path / "ws")
+    for content, what in ((b"damaged" * 1000, "not a database"), (b"", "no workspace that is whole")):
+        ledger.write_bytes(content)
+        with pytest.raises(WorkspaceError, match=what):
+            Workspace.open(tmp_path / "ws")
+    with contextlib.closing(sqlite3.connect(ledger)) as other:
+        other.execute("CREATE TABLE somebody_elses (x)")
+    with pytest.raises(WorkspaceError, match="no ledger of ours"):
+        Workspace(tmp_path / "ws")
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
@@ -388,7 +407,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing_half_written(small_disk: P
         for _ in range(20):
             workspace.add("bindings", 0, noise(2000))
         workspace.finish([source(0)])
-    assert sorted(p.name for p in (small_disk / "ws").iterdir()) == ["lock"]
+    assert [p.name for p in (small_disk / "ws").rglob("*") if p.suffix != ".sqlite" and p.is_file()] == ["lock"]
 
 
 def test_a_full_disk_for_temporary_parts(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:

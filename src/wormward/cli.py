@@ -96,7 +96,8 @@ def assess(
         Tlp, typer.Option("--tlp", case_sensitive=False, help="Whom the outputs may be passed on to; each is marked so.")
     ] = Tlp.AMBER,
     workspace: Annotated[
-        Path | None, typer.Option("--workspace", metavar="DIR", help="Keep the tables there, as Parquet.")
+        Path | None,
+        typer.Option("--workspace", metavar="DIR", help="Keep the evidence there, beside what it holds already."),
     ] = None,
     since: Annotated[
         str | None, typer.Option("--since", metavar="TIME", help="Leave out what is earlier (ISO 8601; UTC or --tz).")
@@ -152,7 +153,7 @@ def assess(
     Exit codes: 0 nothing found; 1 a host is infected or suspected; 2 could not run; 3 nothing found, but part of the
     evidence could not be read; 130 interrupted.
     """
-    if not paths:
+    if not paths and not workspace:
         typer.echo(context.get_help(), err=True)
         typer.echo("\nGive at least one file or folder, for example: wormward assess capture.pcap", err=True)
         raise typer.Exit(COULD_NOT_RUN)

@@ -1,7 +1,7 @@
 """The page to read first: evidence becomes tables, tables become findings, findings become a state per host.
 
-    discover    which of the files that were given are evidence, and of what kind
-    read_all    each reader turns its files into rows of tables, and says what it could not read
+    take_in     which of the files that were given are evidence, of what kind, and new; each reader turns its files into
+                rows of tables, and says what it could not read
     annotate    distinct keys (names, payloads, paths, ports) get columns from the threat pack
     detect      queries over the tables find what is odd, each with the rows that show it
     judge       the pack's weights make of that a state per host, a graph, and who was first
@@ -22,19 +22,18 @@ from wormward import detect
 from wormward.annotate import Days, annotate_all
 from wormward.detect import Scope, names_unmet
 from wormward.engine import Duck, Survey, infer_domain_controllers, infer_forwarders, prepare, survey
-from wormward.evidence import discover, read_all
+from wormward.intake import take_in
 from wormward.judge import Binding, judge
 from wormward.judge.merge import merge, named
 from wormward.judge.wording import closed_network
 from wormward.model.errors import NoEvidenceError, UsageError
 from wormward.model.findings import Finding
 from wormward.model.pack import ThreatPack
-from wormward.model.reading import FileRead, ReadContext
+from wormward.model.reading import ReadContext
 from wormward.model.site import Site
-from wormward.model.states import Assessment, Coverage, Remark
+from wormward.model.states import Assessment, Remark
 from wormward.model.tables import FACTS
-from wormward.model.text import printable
-from wormward.store import SourceRow, Workspace
+from wormward.store import MEMORY, Workspace
 
 
 class Progress(Protocol):
@@ -70,25 +69,25 @@ def assess(
     separate: bool = False,
     tolerance_days: int | None = None,
     workspace: Path | None = None,
+    memory_bytes: int = MEMORY,
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> Assessment:
     """The whole story of `wormward assess`.
 
     `since` (inclusive) and `until` (exclusive) bound the evidence that is looked at, `tolerance_days` is the pack's
-    own where None, `workspace` keeps the tables, `jobs` are the cores that queries use. Raises
+    own where None. `workspace` keeps the tables: evidence that earlier runs brought is judged with what is new in
+    `paths`, and not read again. `memory_bytes` of rows are kept in memory, `jobs` are the cores that queries use. Raises
     NoEvidenceError if nothing could be read, WorkspaceError if tables cannot be kept.
     """
     if not packs:
         raise UsageError("there is no threat pack to assess with")
     site, progress = site or Site(), progress or Silent()
-    found = discover(paths, site, separate)
-    with Workspace(workspace) as store:
-        progress.begin("reading", sum(f.size for f in found.files))
+    with Workspace(workspace, memory_bytes) as store:
         Thread(target=prepare, daemon=True).start()  # meanwhile; whoever asks first waits for it
-        reads = read_all(found.files, _context(store, site, packs, progress))
-        coverage = _covered([*found.unreadable, *reads], paths)
-        store.finish(SourceRow(r.file_no, c.sha256, c.source, c.kind, c.unit) for r in reads for c in (r.coverage,))
+        context = _context(store, site, packs, progress)
+        taken = take_in(paths, store, context, separate, lambda total: progress.begin("reading", total))
+        coverage = taken.coverage
         parts = {table.name: store.parts(table.name) for table in FACTS}
         with Duck(parts, store.sources(), since=since, until=until, threads=jobs) as engine:
             looked = survey(engine)
@@ -97,7 +96,7 @@ def assess(
             bindings = _bindings(engine)
             as_of = engine.latest() if since or until else max((c.end for c in coverage if c.end), default=None)
             judged = []
-            remarks: list[Remark] = []
+            remarks: list[Remark] = list(taken.remarks)
             for pack in packs:
                 progress.begin(f"looking for {pack.title}")
                 own = pack if tolerance_days is None else replace(pack, tolerance_days=tolerance_days)
@@ -118,7 +117,7 @@ def assess(
                 )
     merged = merge(judged)
     remarks += closed_network(merged.hosts)
-    return replace(merged, since=since, until=until, passed_over=found.passed_over, remarks=tuple(remarks))
+    return replace(merged, since=since, until=until, passed_over=taken.passed_over, remarks=tuple(remarks))
 
 
 def _context(store: Workspace, site: Site, packs: Sequence[ThreatPack], progress: Progress) -> ReadContext:
@@ -159,23 +158,3 @@ def _findings(engine: Duck, pack: ThreatPack, looked: Survey, site: Site, all_ti
         ports=looked.ports,
     )
     return scope, detect.run(engine.tables(), pack, scope, engine.fetch, engine.cites)
-
-
-def _covered(reads: Sequence[FileRead], paths: Sequence[Path]) -> tuple[Coverage, ...]:
-    """Coverage by name; of files with the same bytes all but the first name it. Raises NoEvidenceError if none was read."""
-    if not reads:
-        given = ", ".join(printable(str(p)) for p in paths)
-        raise NoEvidenceError(f"there is no evidence in {given}: give captures (pcap, pcapng), Zeek logs or DNS query logs")
-    ordered = sorted((r.coverage for r in reads), key=lambda c: (c.source, c.sha256))
-    if all(c.problems and not any(c.rows.values()) for c in ordered):
-        worst = ordered[0]
-        more = f" (and {len(ordered) - 1} more)" if len(ordered) > 1 else ""
-        problem = worst.problems[0]
-        place = f", {problem.place}" if problem.place else ""
-        raise NoEvidenceError(f"nothing could be read: {worst.source}{place}: {problem.what}{more}; {problem.remedy}".strip("; "))
-    first: dict[str, Coverage] = {}
-    out = []
-    for c in ordered:
-        twin = first.setdefault(c.sha256, c) if c.sha256 else c
-        out.append(c if twin is c else replace(c, duplicate_of=twin.source))
-    return tuple(out)

@@ -90,7 +90,7 @@ def run(asked: Request) -> Assessment:
 
 def _check_paths(paths: tuple[Path, ...]) -> None:
     """What is not there is a line of the report beside what is; nothing at all is told before long work begins."""
-    if not any(os.path.lexists(path) for path in paths):
+    if paths and not any(os.path.lexists(path) for path in paths):
         given = ", ".join(printable(str(path)) for path in paths[:_NAMED_PATHS])
         more = f" and {len(paths) - _NAMED_PATHS} more" if len(paths) > _NAMED_PATHS else ""
         remedy = f"check the name{'s' if len(paths) > 1 else ''}"

@@ -144,4 +144,4 @@ class _Reading:
             rows = self._sensor.rows
             more = rows.notes.get(number, ())
             coverage = state.coverage(head.file, rows.counts[number], origin, rows.unseen.get(number), more)
-            self.done[number] = FileRead(number, coverage)
+            self.done[number] = FileRead(number, coverage, ",".join(f"{link}:{snap}" for link, snap in head.key[1]))

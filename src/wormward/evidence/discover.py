@@ -8,9 +8,10 @@ coverage shows. What is behind a path is told by `walk`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from wormward.evidence import dns_csv, walk, zeek
 from wormward.evidence.blocks import text_of
@@ -20,7 +21,7 @@ from wormward.model.errors import EvidenceError
 from wormward.model.own import OWN_MARKS
 from wormward.model.reading import FileRead, ReadContext
 from wormward.model.site import Site
-from wormward.model.states import Coverage, PassedOver, Problem, Skip
+from wormward.model.states import Coverage, Problem, Skip
 from wormward.model.text import printable
 
 _PACKED = (".gz", ".xz", ".zst")
@@ -40,36 +41,34 @@ KNOWN: tuple[tuple[int, bytes, str, str], ...] = (
 )
 
 
-_NAMED = 3
-
-
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """`files` to read, in the order of their names; what was `unreadable`; by name, what was passed over in folders."""
+    """`files` to read, in the order of their names; what was `unreadable`; by name, what was `passed` over in folders."""
 
     files: tuple[EvidenceFile, ...]
     unreadable: tuple[FileRead, ...]
-    ignored: tuple[str, ...] = ()  # no evidence
-    links: tuple[str, ...] = ()
-    special: tuple[str, ...] = ()  # pipes, sockets, devices
-
-    @property
-    def passed_over(self) -> tuple[PassedOver, ...]:
-        """What was passed over, by reason, with the first few names."""
-        groups = ((Skip.NO_EVIDENCE, self.ignored), (Skip.LINK, self.links), (Skip.SPECIAL, self.special))
-        return tuple(PassedOver(why, len(names), names[:_NAMED]) for why, names in groups if names)
+    passed: tuple[tuple[Skip, str], ...] = ()
 
 
-def _named(found: Sequence[walk.Found]) -> dict[Path, str]:
-    """A name for each path: what the user gave and what is below, with as much before it as tells equal ones apart."""
+def _named(found: Sequence[walk.Found], taken: Mapping[str, str]) -> dict[Path, str]:
+    """A name for each path: what the user gave and what is below, with as much before it as tells equal ones apart.
+
+    `taken` are names that files of earlier runs have, and the paths where these lay.
+    """
     depth = {f.path: len(f.shown) for f in found}
     while True:
         names: dict[tuple[str, ...], list[Path]] = {}
         for path, count in depth.items():
             names.setdefault(path.parts[-count:], []).append(path)
-        clashes = [path for group in names.values() if len(group) > 1 for path in group if depth[path] < len(path.parts) - 1]
+        told = {parts: "/".join(printable(part) for part in parts) for parts in names}
+        clashes = [
+            path
+            for parts, group in names.items()
+            for path in group
+            if (len(group) > 1 or taken.get(told[parts], str(path)) != str(path)) and depth[path] < len(path.parts) - 1
+        ]
         if not clashes:
-            return {path: "/".join(printable(part) for part in path.parts[-count:]) for path, count in depth.items()}
+            return {path: told[path.parts[-count:]] for path, count in depth.items()}
         for path in clashes:
             depth[path] += 1
 
@@ -126,10 +125,18 @@ def _recognised(file: EvidenceFile, given: bool) -> EvidenceFile | EvidenceError
     return _headless(head) or Skip.NO_EVIDENCE
 
 
-def discover(paths: Sequence[Path], site: Site | None = None, separate: bool = False) -> Discovery:
+def discover(
+    paths: Sequence[Path],
+    site: Site | None = None,
+    separate: bool = False,
+    *,
+    first: int = 0,
+    taken: Mapping[str, str] = MappingProxyType({}),
+) -> Discovery:
     """Look at files and folders in any mix. Numbers of files follow their names, not the order of `paths`.
 
-    With `separate` each file is a site of its own, named after the file. Raises nothing: trouble is in `unreadable`.
+    They begin with `first`; names that earlier runs gave (`taken`, with the paths) are given to no other file. With
+    `separate` each file is a site of its own, named after the file. Raises nothing: trouble is in `unreadable`.
     """
     site_name = (site or Site()).name
     roots: list[tuple[walk.Found, list[walk.Found]]] = []
@@ -138,12 +145,12 @@ def discover(paths: Sequence[Path], site: Site | None = None, separate: bool = F
         root, files = walk.given(path)
         roots.append((root, files))
         found.update({file.path: file for file in files if file.given or file.path not in found})
-    names = _named([*found.values(), *(root for root, _ in roots)])
+    names = _named([*found.values(), *(root for root, _ in roots)], taken)
     files_out: list[EvidenceFile] = []
     unreadable: list[FileRead] = []
-    passed: dict[Skip, list[str]] = {why: [] for why in Skip}
+    passed: list[tuple[Skip, str]] = []
     used: set[Path] = set()
-    for number, file in enumerate(sorted(found.values(), key=lambda f: (names[f.path], str(f.path)))):
+    for number, file in enumerate(sorted(found.values(), key=lambda f: (names[f.path], str(f.path))), first):
         name = names[file.path]
         result: EvidenceFile | EvidenceError | Skip | None = file.trouble or file.skip
         if result is None:
@@ -156,18 +163,12 @@ def discover(paths: Sequence[Path], site: Site | None = None, separate: bool = F
             unreadable.append(_unreadable(name, number, result))
             used.add(file.path)
         elif result is not None:
-            passed[result].append(name)
+            passed.append((result, name))
     for count, (root, files) in enumerate(roots):
         if not any(file.path in used for file in files):
             error = EvidenceError("holds no evidence", remedy=_wanted(files))
-            unreadable.append(_unreadable(names[root.path] + "/", len(found) + count, error))
-    return Discovery(
-        tuple(files_out),
-        tuple(unreadable),
-        ignored=tuple(passed[Skip.NO_EVIDENCE]),
-        links=tuple(passed[Skip.LINK]),
-        special=tuple(passed[Skip.SPECIAL]),
-    )
+            unreadable.append(_unreadable(names[root.path] + "/", first + len(found) + count, error))
+    return Discovery(tuple(files_out), tuple(unreadable), tuple(passed))
 
 
 def _wanted(files: Sequence[walk.Found]) -> str:

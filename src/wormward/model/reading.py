@@ -71,3 +71,28 @@ class FileRead:
 
     file_no: int
     coverage: Coverage
+    stream: str = ""  # of a capture: its link types and snap lengths, equal within a rotation
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """One evidence file, as a workspace remembers it.
+
+    `sha256` is that of its uncompressed bytes, empty if it could not be read at all. `path` is where it lay, `head` the
+    digest of its first bytes, `state` its size and times on disk: what tells whether a file that is given again is this
+    one; `wanted` stands for what readers were asked to keep. A file whose bytes another one brought has no rows.
+    """
+
+    file_no: int
+    sha256: str
+    name: str
+    kind: str
+    unit: str
+    coverage: Coverage | None = None
+    path: str = ""
+    head: str = ""
+    state: str = ""
+    site: str = ""
+    stream: str = ""
+    wanted: str = ""
+    has_rows: bool = True

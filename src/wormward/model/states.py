@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -84,6 +84,22 @@ class Coverage:
     duplicate_of: str | None = None
     group: str | None = None  # digest of the first file of the rotation this capture continues
     notes: tuple[str, ...] = ()  # msgids: how it was read, where that is worth knowing and no problem
+
+
+def copy_of(original: Coverage, name: str) -> Coverage:
+    """Coverage of a second file with the same bytes: all that it would say stands with the first."""
+    return replace(
+        original,
+        source=name,
+        begin=None,
+        end=None,
+        rows={},
+        problems=(),
+        blind=(),
+        duplicate_of=original.source,
+        group=None,
+        notes=(),
+    )
 
 
 class Skip(StrEnum):

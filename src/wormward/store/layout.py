@@ -1,45 +1,37 @@
-"""How a workspace lies in a folder, who may write there, and whether what is there may be replaced.
+"""How a workspace lies in a folder, who may write there, and what a killed run leaves.
 
-`workspace.json` says the schema version and is there only when the workspace is whole; `sources.parquet` lists the
-evidence files in the order of their digests; `tables/<table>/part-00000.parquet` … hold the rows (those of
-`dns_queries` note who asked whom in their footers); `lock` is held by the one who writes; `unfinished/` is what a run
-is writing (one that was killed leaves it, the next one clears it).
+`ledger.sqlite` says what it is and what belongs to it (`store.ledger`); `tables/<table>/part-00000.parquet` … hold the
+rows (those of `dns_queries` note who asked whom in their footers); `notes/` holds what annotators made of distinct keys
+(it can be made again); `lock` is held by the one who writes. A part that the ledger does not name is what a killed run
+left: it counts for nothing, and the next one that writes removes it.
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
 
 from wormward.model.errors import WorkspaceError
+from wormward.store import ledger
 from wormward.store.parquet import disk_error
 
-SCHEMA = "wormward.workspace/1"
-MANIFEST = "workspace.json"
-SOURCES_FILE = "sources.parquet"
 TABLES = "tables"
+NOTES = "notes"
 LOCK = "lock"
-UNFINISHED = "unfinished"
-_OURS = frozenset({MANIFEST, SOURCES_FILE, TABLES, LOCK, UNFINISHED, MANIFEST + ".unfinished"})
+_OLD = "workspace.json"  # the stamp of version 1
+_OURS = frozenset({ledger.FILE, f"{ledger.FILE}-journal", TABLES, NOTES, LOCK})
 
 
-def check_schema(folder: Path) -> None:
-    """Raise WorkspaceError if `folder` holds a workspace of another version, or a damaged one."""
-    manifest = folder / MANIFEST
-    try:
-        found = json.loads(manifest.read_bytes())["schema"]
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WorkspaceError(f"{manifest} cannot be read as a workspace; delete that folder, or name another one") from error
-    if found != SCHEMA:
+def check_version(folder: Path) -> None:
+    """Raise WorkspaceError if `folder` holds a workspace of the first version."""
+    if (folder / _OLD).is_file():
         raise WorkspaceError(
-            f"{folder} holds a workspace of another version ({str(found)[:60]!r}, this program writes {SCHEMA!r}); "
-            "name another folder, or delete that one"
+            f"{folder} holds a workspace of version 1, which did not keep what its evidence covered; "
+            "name another folder and assess the evidence into that"
         )
 
 
@@ -50,9 +42,9 @@ def claim(folder: Path) -> None:
         there = {entry.name for entry in os.scandir(folder)}
     except OSError as error:
         raise disk_error("the workspace", folder, error) from error
-    if there - _OURS or (there and not there & {MANIFEST, LOCK}):
+    check_version(folder)
+    if there - _OURS or (there and not there & {ledger.FILE, LOCK}):
         raise WorkspaceError(f"{folder} is not empty and is no workspace of ours; name an empty or new folder with --workspace")
-    check_schema(folder)
 
 
 def lock(folder: Path) -> BinaryIO:
@@ -69,29 +61,26 @@ def lock(folder: Path) -> BinaryIO:
     return file
 
 
-def clear(folder: Path) -> None:
-    """Remove what an interrupted run left, so that `unfinished` can be filled."""
+def clear(folder: Path, named: Collection[Path]) -> None:
+    """Remove what an interrupted run left: whatever lies among the tables and is not `named`."""
     try:
-        shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
-        (folder / UNFINISHED).mkdir(mode=0o700)
+        for table in (folder / TABLES).glob("*"):
+            for path in [table] if table.is_file() or table.is_symlink() else table.iterdir():
+                if path not in named:
+                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     except OSError as error:
         raise disk_error("the workspace", folder, error) from error
 
 
-def put_in_place(folder: Path) -> None:
-    """Make what `unfinished` holds the workspace. Until the manifest is there again, the folder holds none."""
+def settle(folder: Path, tables: Collection[str]) -> None:
+    """The names of new parts are on the disk when this returns: the ledger may name them. Raises WorkspaceError."""
     try:
-        (folder / MANIFEST).unlink(missing_ok=True)
-        shutil.rmtree(folder / TABLES, ignore_errors=True)
-        (folder / UNFINISHED / TABLES).replace(folder / TABLES)
-        (folder / UNFINISHED / SOURCES_FILE).replace(folder / SOURCES_FILE)
-        (folder / UNFINISHED).rmdir()
-        manifest = folder / (MANIFEST + ".unfinished")
-        handle = os.open(manifest, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"schema": SCHEMA}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        manifest.replace(folder / MANIFEST)
+        for place in (folder, folder / TABLES, *(folder / TABLES / name for name in sorted(tables))):
+            if place.is_dir():
+                handle = os.open(place, os.O_RDONLY)
+                try:
+                    os.fsync(handle)
+                finally:
+                    os.close(handle)
     except OSError as error:
         raise disk_error("the workspace", folder, error) from error

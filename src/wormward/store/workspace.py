@@ -11,33 +11,22 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from wormward.model.errors import WorkspaceError
+from wormward.model.reading import SourceRow
 from wormward.model.tables import BY_NAME, FACTS, SOURCES
-from wormward.store import askers, layout
+from wormward.store import askers, layout, ledger
 from wormward.store.buffer import TableBuffer, Values, stored_schema
 from wormward.store.parquet import disk_error, put_aside, write_part
 
 MEMORY = 192 << 20
 """Bytes of rows that are kept in memory before the largest table is written out."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceRow:
-    """One evidence file that was read."""
-
-    file_no: int
-    sha256: str
-    name: str
-    kind: str
-    unit: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +48,16 @@ class Parts:
 def source_table(sources: Iterable[SourceRow]) -> tuple[pa.Table, dict[int, str]]:
     """The columns of SOURCES and `file_no`, in sha256 order; and for each second copy the name of the file that counts.
 
-    Of several files with equal bytes the one with the smallest name counts.
+    Of several files with equal bytes the one with the smallest name counts; the rows are those of the first that has any.
     """
     kept: dict[str, SourceRow] = {}
     copies: dict[int, str] = {}
-    for row in sorted(sources, key=lambda r: (r.sha256, r.name, r.file_no)):
+    for row in sorted((row for row in sources if row.sha256), key=lambda r: (r.sha256, r.name, r.file_no)):
         first = kept.setdefault(row.sha256, row)
         if first is not row:
             copies[row.file_no] = first.name
+            if row.has_rows and not first.has_rows:
+                kept[row.sha256] = replace(first, file_no=row.file_no, has_rows=True)
     rows = list(kept.values())
     columns = {
         "source": pa.array(range(len(rows)), pa.int32()),
@@ -82,14 +73,16 @@ def source_table(sources: Iterable[SourceRow]) -> tuple[pa.Table, dict[int, str]
 class Workspace:
     """Takes rows (a `TableSink`), then gives parts. A context manager: leaving it removes what was only for this run.
 
-    `folder` None: a temporary one is made when memory does not suffice, and removed. Else the tables are kept there;
-    what it held before is replaced when `finish` succeeds and not before. `add` may be called from several threads.
+    `folder` None: a temporary one is made when memory does not suffice, and removed. Else the tables are kept there,
+    beside those of earlier runs: the new ones are in when `finish` succeeds, and not before. `add` may be called from
+    several threads. `known` are the files that earlier runs brought, `passed` what they passed over.
     """
 
     def __init__(self, folder: Path | None = None, memory_bytes: int = MEMORY) -> None:
         """Claim and lock `folder`. Raises WorkspaceError if it is not ours to write or another run writes there."""
         self._buffers = {t.name: TableBuffer(t) for t in FACTS}
         self._parts: dict[str, list[Path]] = {t.name: [] for t in FACTS}
+        self._named = dict.fromkeys(self._parts, 0)  # parts that the ledger names
         self._memory: dict[str, list[pa.Table]] = {t.name: [] for t in FACTS}
         self._facts: list[pa.Table | None] = []  # of the rows of `askers.TABLE` among them
         self._sources: pa.Table | None = None
@@ -99,25 +92,44 @@ class Workspace:
         self._folder = folder
         self._temporary: Path | None = None
         self._lock: BinaryIO | None = None
+        self._ledger: ledger.Ledger | None = None
+        self.known: tuple[SourceRow, ...] = ()
+        self.passed: tuple[ledger.Passed, ...] = ()
         if folder is not None:
             layout.claim(folder)
             self._lock = layout.lock(folder)
-            layout.clear(folder)
+            try:
+                self._recall(folder, ledger.Ledger(folder, make=True))
+                layout.clear(folder, {path for paths in self._parts.values() for path in paths})
+            except BaseException:
+                self.close()
+                raise
+
+    def _recall(self, folder: Path, known: ledger.Ledger) -> None:
+        """Know what the ledger knows."""
+        self._ledger = known
+        self.known, self.passed = tuple(known.files()), tuple(known.passed())
+        for name, files in known.parts().items():
+            if name in self._parts:
+                self._parts[name] = [folder / layout.TABLES / name / file for file in files]
+                self._named[name] = len(files)
 
     @classmethod
     def open(cls, folder: Path) -> Workspace:
-        """A workspace that an earlier run kept in `folder`, for reading. Raises WorkspaceError if there is none."""
-        if not (folder / layout.MANIFEST).is_file():
+        """A workspace that earlier runs kept in `folder`, for reading. Raises WorkspaceError if there is none."""
+        layout.check_version(folder)
+        if not (folder / ledger.FILE).is_file():
             raise WorkspaceError(f"{folder} holds no workspace; name the folder that --workspace named when it was made")
-        layout.check_schema(folder)
         workspace = cls()
-        try:
-            workspace._sources = pq.read_table(folder / layout.SOURCES_FILE)
-        except (OSError, pa.ArrowException) as error:
-            raise WorkspaceError(f"{folder / layout.SOURCES_FILE} cannot be read ({error}); run the assessment again") from error
-        for name in workspace._parts:
-            workspace._parts[name] = sorted((folder / layout.TABLES / name).glob("part-*.parquet"))
+        workspace._recall(folder, ledger.Ledger(folder))
+        workspace._sources, _ = source_table(workspace.known)
+        workspace.close()
         return workspace
+
+    @property
+    def next_file_no(self) -> int:
+        """The number of the next file that comes in."""
+        return max((row.file_no for row in self.known), default=-1) + 1
 
     def add(self, table: str, file_no: int, columns: Mapping[str, Values]) -> None:
         """Append rows of one table from one file (see `model.reading.TableSink`)."""
@@ -158,7 +170,7 @@ class Workspace:
     def _root(self) -> Path:
         """Where parts are written: in the folder until it is finished, or in a temporary one."""
         if self._folder is not None:
-            return self._folder / layout.UNFINISHED
+            return self._folder
         if self._temporary is None:
             try:
                 self._temporary = Path(tempfile.mkdtemp(prefix="wormward-"))
@@ -166,13 +178,13 @@ class Workspace:
                 raise disk_error("the workspace", Path(tempfile.gettempdir()), error) from error
         return self._temporary
 
-    def finish(self, sources: Iterable[SourceRow]) -> dict[int, str]:
-        """All rows are in: `sources()` and `parts()` answer from now on.
+    def finish(self, sources: Iterable[SourceRow], passed: Iterable[ledger.Passed] = ()) -> dict[int, str]:
+        """All rows are in: `known`, `passed`, `sources()` and `parts()` answer from now on, of earlier files too.
 
         Gives for each file number that is a second copy of another file the name of the file that counts.
         Raises WorkspaceError if the folder cannot be written.
         """
-        self._sources, copies = source_table(sources)
+        sources = tuple(sources)
         for name, buffer in self._buffers.items():
             if not buffer.rows:
                 continue
@@ -181,20 +193,15 @@ class Workspace:
             else:
                 self._memory[name].append(buffer.take())
                 self._note(name, self._memory[name][-1])
-        if self._folder is not None:
-            self._keep(self._folder)
+        if self._folder is not None and self._ledger is not None:
+            new = {name: [path.name for path in paths[self._named[name] :]] for name, paths in self._parts.items()}
+            layout.settle(self._folder, [name for name, files in new.items() if files])
+            self._ledger.take_in(sources, passed, new)
+            self._recall(self._folder, self._ledger)
+        else:
+            self.known, self.passed = sources, tuple(sorted(passed, key=lambda p: (p[1], p[0])))
+        self._sources, copies = source_table(self.known)
         return copies
-
-    def _keep(self, folder: Path) -> None:
-        root = self._root()
-        try:
-            (root / layout.TABLES).mkdir(mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise disk_error("the workspace", root, error) from error
-        write_part(self._sources, root / layout.SOURCES_FILE, "the list of sources")
-        layout.put_in_place(folder)
-        for name, paths in self._parts.items():
-            self._parts[name] = [folder / layout.TABLES / name / path.name for path in paths]
 
     def parts(self, table: str) -> Parts:
         """Where the rows of `table` lie; columns as `store.buffer.stored_schema` says."""
@@ -218,9 +225,13 @@ class Workspace:
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
             self._temporary = None
+        if self._ledger is not None:
+            self._ledger.close()
+            self._ledger = None
         if self._lock is not None:
-            if self._folder is not None:
-                shutil.rmtree(self._folder / layout.UNFINISHED, ignore_errors=True)
+            for name, paths in self._parts.items():
+                for path in paths[self._named[name] :]:
+                    path.unlink(missing_ok=True)
             self._lock.close()
             self._lock = None
         self._memory.clear()
