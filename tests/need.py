@@ -32,6 +32,7 @@ PACKAGES: dict[str, str] = {
     "chromium": "chromium",
     "suricata": "suricata",
     "softflowd": "softflowd",
+    "soffice": "libreoffice-calc-nogui",
 }
 
 

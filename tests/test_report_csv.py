@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
+import subprocess
 from pathlib import Path
+from xml.etree import ElementTree
 
 import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cli_help import lookups, wormward
+from tests.need import need_program
 from tests.report_help import outbreak, poisoned
-from wormward.command.outputs import OUTPUTS
+from wormward.command.outputs import OUTPUTS, Output
 from wormward.model.own import OWN_MARKS
 from wormward.report.csvout import FILES, MOST_CELL, Column, sheets, table, to_csv
 
@@ -81,8 +86,6 @@ def test_another_program_reads_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("other", ["json", "html"])
 def test_files_of_a_folder_are_checked_like_any_other(tmp_path: Path, other: str) -> None:
-    from tests.cli_help import lookups, wormward
-
     log = lookups(tmp_path)
     (tmp_path / "out").mkdir()
     done = wormward("assess", log, f"--{other}", tmp_path / "out" / "hosts.csv", "--csv", tmp_path / "out")
@@ -97,3 +100,33 @@ def test_files_of_a_folder_are_checked_like_any_other(tmp_path: Path, other: str
     assert (
         wormward("assess", log, tmp_path / "new", "--csv", tmp_path / "new", "--quiet").code == 3
     )  # ours is overwritten, no evidence
+
+
+def test_libreoffice_opens_them_and_computes_nothing(tmp_path: Path) -> None:
+    """Even where its user has it evaluate formulas, which an unguarded cell shows."""
+    (tmp_path / "hosts.csv").write_bytes(to_csv(poisoned().assessment)["hosts.csv"].encode())
+    (tmp_path / "control.csv").write_bytes(b'"x"\r\n"=1+1"\r\n')
+    options = "Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false,false,false,0,true"
+    profile = f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}"
+    words = [profile, "--headless", f"--infilter={options}", "--convert-to", "fods", "--outdir", str(tmp_path / "out")]
+    command = [need_program("soffice"), *words, str(tmp_path / "hosts.csv"), str(tmp_path / "control.csv")]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    assert "table:formula" in (tmp_path / "out" / "control.fods").read_text(encoding="utf-8")
+    text = (tmp_path / "out" / "hosts.fods").read_text(encoding="utf-8")
+    assert "table:formula" not in text
+    name = "{urn:oasis:names:tc:opendocument:xmlns:%s:1.0}%s"
+    shown = ["".join(p.itertext()).replace(" ", "") for p in ElementTree.fromstring(text).iter(name % ("text", "p"))]  # noqa: S314 - made just now
+    hosts = rows(to_csv(poisoned().assessment)["hosts.csv"])
+    for row in hosts[:3]:  # several blanks are an element there
+        assert {c.replace(" ", "") for c in (*row[1:5], *row[12:14]) if c} <= set(shown)
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations([o for o in OUTPUTS if not o.files], 2)))
+def test_no_two_outputs_are_one_file(tmp_path: Path, one: Output, other: Output) -> None:
+    done = wormward("assess", lookups(tmp_path), f"--{one.option}", tmp_path / "o", f"--{other.option}", tmp_path / "." / "o")
+    assert done.code == 2
+    assert f"--{one.option} and --{other.option} both name" in done.one_sentence()
+
+
+def test_days_to_come_need_a_place(tmp_path: Path) -> None:
+    assert "--blocklists" in wormward("assess", lookups(tmp_path), "--block-days", "3").one_sentence()

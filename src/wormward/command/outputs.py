@@ -122,6 +122,8 @@ def check(asked: Request) -> None:
     for output in OUTPUTS:
         if asked.pseudonymous and not output.shareable and output.place(asked):
             raise UsageError(f"--{output.option} with --pseudonymous would name other people's addresses: leave one of them out")
+    if asked.block_days and not asked.blocklists:
+        raise UsageError("--block-days says how many days of names --blocklists DIR is to hold: give that too")
     named: dict[Path, str] = {}
     for output in OUTPUTS:
         for path in output.paths(asked):
