@@ -131,13 +131,16 @@ class Page:
             raise BrowserError(str(done["exceptionDetails"]))
         return done["result"].get("value")
 
-    def press(self, key: str, code: int = 0) -> None:
-        """Press a key: `Tab`, `Enter`, or a character."""
-        text = {"Enter": "\r", "Tab": ""}.get(key, key)
-        number = code or {"Enter": 13, "Tab": 9}.get(key, ord(key[0].upper()))
+    def press(self, key: str) -> None:
+        """Press `Tab` or `Enter`."""
+        number, text = {"Enter": (13, "\r"), "Tab": (9, "")}[key]
         for kind in ("keyDown", "keyUp"):
             more = {"text": text} if text and kind == "keyDown" else {}
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=number, **more)
+
+    def type(self, text: str) -> None:
+        """Write into what has the focus."""
+        self.call("Input.insertText", text=text)
 
     def resize(self, width: int, height: int) -> None:
         """Show it as a window of that size would."""
@@ -162,3 +165,8 @@ class Page:
         """Every address that it asked for so far."""
         told = (e for e in self.browser.events if e.get("sessionId") == self.session)
         return [e["params"]["request"]["url"] for e in told if e["method"] == "Network.requestWillBeSent"]
+
+    def blocked(self) -> list[str]:
+        """Why each request that was not let out was not ("csp": the page's own policy)."""
+        told = (e for e in self.browser.events if e.get("sessionId") == self.session)
+        return [str(e["params"].get("blockedReason")) for e in told if e["method"] == "Network.loadingFailed"]

@@ -30,6 +30,8 @@ PACKAGES: dict[str, str] = {
     "taskset": "util-linux",
     "tcpdump": "tcpdump",
     "chromium": "chromium",
+    "pdfinfo": "poppler-utils",
+    "pdftotext": "poppler-utils",
     "suricata": "suricata",
     "softflowd": "softflowd",
     "soffice": "libreoffice-calc-nogui",

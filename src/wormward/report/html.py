@@ -78,9 +78,10 @@ def to_html(assessment: Assessment, packs: Sequence[ThreatPack] = (), language: 
         packs=packs,
         **hosts,
         **evidence,
+        by_variant=language.listed(f"{letter}: {language.number(number)}" for letter, number in hosts["letters"]),
         host_row=host_row,
         told_of=described,
-        **_first(assessment),
+        **_first(assessment, language),
         **deciders,
         graph=tree(assessment),
         timeline=timeline(assessment),
@@ -113,7 +114,7 @@ def _hosts(assessment: Assessment) -> dict[str, Any]:
         "letter_class": {letter: f"v{i % 5}" for i, letter in enumerate(told)},
         "silent": [h for h in assessment.hosts if labels.is_silent(h)],
         "count": {verdict.value: assessment.count(verdict) for verdict in Infection},
-        "letters": ", ".join(f"{letter}: {number}" for letter, number in sorted(letters.items())),
+        "letters": sorted(letters.items()),
         "shown_verdicts": {verdict.value: any(h.verdict is verdict for h in shown) for verdict in Infection},
         "several_sites": labels.several_sites(assessment),
     }
@@ -160,13 +161,14 @@ class First:
     outsider: str  # who infected the first of them, if that is known
 
 
-def _first(assessment: Assessment) -> dict[str, Any]:
+def _first(assessment: Assessment, language: Language) -> dict[str, Any]:
     """Who may have been the first, site by site, with the outsider that infected it."""
     hosts = {(h.site, h.address): h for h in assessment.hosts}
     firsts = []
     for site, candidates in labels.candidates(assessment).items():
         likely = tuple(c for c in candidates if 2 * c.likelihood >= candidates[0].likelihood)
-        names = ", ".join(zero.address for zero in likely[:5]) + (", …" if len(likely) > 5 else "")
+        names = language.listed(zero.address for zero in likely[:MOST_NAMED])
+        names += language(N_(", …")) if len(likely) > MOST_NAMED else ""
         host = hosts[site, likely[0].address]
         firsts.append(First(site, likely, names, host.infected_by[0].start if host.infected_by else ""))
     shown = [zero for site in labels.candidates(assessment).values() for zero in site[:5]][: 5 * MOST_SITES]

@@ -36,7 +36,7 @@ MERGED = 24
 """Marks of one kind and host in the same so many pixels are drawn once."""
 MARK = 15
 """Width of a mark: what would stand on another stands beside it."""
-MOST_SHIFT = 45
+MOST_SHIFT = 90
 """A mark that would stand further than this from its time is not drawn, but counted."""
 
 
