@@ -21,6 +21,7 @@ from typing import Protocol
 from wormward import detect
 from wormward.annotate import Days, annotate_all
 from wormward.detect import Scope, names_unmet
+from wormward.detect.year_of_names import YearOfNames
 from wormward.engine import Duck, Survey, infer_domain_controllers, infer_forwarders, prepare, survey
 from wormward.intake import take_in
 from wormward.judge import Binding, judge
@@ -124,7 +125,7 @@ def _context(store: Workspace, site: Site, packs: Sequence[ThreatPack], progress
     """What readers must know: where rows go, and what any of the packs wants kept."""
     wants = tuple(dict.fromkeys(want for pack in packs for want in pack.wants))
     calls = tuple(dict.fromkeys(call for pack in packs for call in pack.wanted_calls))
-    return ReadContext(store, site, wants, calls, progress.advance)
+    return ReadContext(store, site, wants, calls, progress.advance, lambda: YearOfNames(packs))
 
 
 def _bindings(engine: Duck) -> list[Binding]:

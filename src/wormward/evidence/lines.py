@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -25,35 +25,31 @@ from wormward.evidence.files import ByteStream, EvidenceFile
 from wormward.evidence.rows import CP932, LEAST_TIME, MOST_TIME, Tally, Zone
 from wormward.evidence.values import address, label_bytes
 from wormward.model.errors import EvidenceError
-from wormward.model.reading import FileRead, ReadContext
+from wormward.model.reading import Dated, FileRead, ReadContext
 from wormward.model.tables import BY_NAME
-from wormward.model.text import N_, escaped_path, printable
+from wormward.model.text import N_, escaped_path, filled, printable
 
 ROWS: Final = 1 << 15
 """Rows of one table that are handed over at once."""
 MOST_LINE: Final = 1 << 16
 """Characters of one line; a longer one is damage, no log line."""
+PROVISIONAL: Final = 2000
+"""The year that stamps without one are read with to find theirs; it has a 29 February."""
+LOOKED_AT: Final = 1000
+"""Lines in which a stamp without a year must stand for a log to be taken for one without years."""
+YEAR_FOUND: Final = N_(
+    "Its stamps carry no year and none was given: {names} looked-up names stand in the list that the worm makes for {day}, by "
+    "chance less than {chance} over all years tried, so its first line is taken to be of {year}."
+)
 YEAR_GIVEN: Final = N_("Its stamps carry no year; the one given for this source was taken for its first line.")
 OTHERS: Final = N_("Some of its lines are of other programs or of kinds that are not read; they were passed over.")
-_MONTHS = {
-    "jan": 1,
-    "feb": 2,
-    "mar": 3,
-    "apr": 4,
-    "may": 5,
-    "jun": 6,
-    "jul": 7,
-    "aug": 8,
-    "sep": 9,
-    "oct": 10,
-    "nov": 11,
-    "dec": 12,
-}
+_MONTHS = {"janfebmaraprmayjunjulaugsepoctnovdec"[i : i + 3]: i // 3 + 1 for i in range(0, 36, 3)}
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?\s?(Z|[+-]\d\d:?\d\d)?")
 _STAMP = re.compile(
     r"([A-Z][a-z]{2}) {1,2}(\d{1,2}) (?:(\d{4}) )?(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?(?: (\d{4}))?(?: (UTC|GMT)\b)?"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_US = 86_400_000_000
 _NO_YEAR = "its stamps carry no year"
 
 
@@ -284,6 +280,13 @@ def _numbered(text: TextFile) -> Iterator[tuple[bytes, int]]:
         text.recycle(block.buffer)
 
 
+def _year_note(dated: Dated | None) -> tuple[str]:
+    """How the year of the stamps is known."""
+    if dated is None:
+        return (YEAR_GIVEN,)
+    return (filled(YEAR_FOUND, {"names": dated.names, "day": dated.day, "chance": dated.chance, "year": dated.year}),)
+
+
 def _of_block(block: Block) -> Sequence[bytes]:
     lines = bytes(block.view).split(b"\n")
     if lines and not lines[-1]:
@@ -301,6 +304,30 @@ def _without_collector() -> Iterator[None]:
     finally:
         if was:
             gc.enable()
+
+
+def _asked(facts: Iterable[Fact]) -> list[tuple[int, str]]:
+    """Day and name of each lookup."""
+    return [(f.time_us // _DAY_US, dns_name(str(f.values["name"]))) for f in facts if f.table == "dns_queries"]
+
+
+def _dated(file: EvidenceFile, context: ReadContext, parser_of: Callable[[Clock], Parser], zone: Zone) -> Dated | None:
+    """The year of the first line of a log whose stamps have none, by the names that were looked up in it."""
+    if context.site.year is not None or context.dating is None:
+        return None
+    clock, dating = Clock(zone, PROVISIONAL), context.dating()
+    parser, facts = parser_of(clock), list[Fact]()
+    with suppress(EvidenceError), file.open(lambda _done: None) as stream:
+        for raw, number in _numbered(TextFile(stream)):
+            if number > LOOKED_AT and not clock.yearless:
+                return None
+            with suppress(ValueError):
+                facts += (parser.line(decoded(raw.rstrip(b"\r"))[0], number) if 0 < len(raw) <= MOST_LINE else None) or ()
+            if len(facts) >= ROWS:
+                dating.add(_asked(facts))
+                facts.clear()
+        dating.add(_asked([*facts, *parser.end()]))
+    return dating.year(PROVISIONAL) if clock.yearless else None
 
 
 def read_lines(
@@ -321,9 +348,11 @@ def read_lines(
     stream to its end, and may raise EvidenceError.
     """
     tally = Tally(file, context)
-    clock, sha256, cp932, others, parser = Clock(), "", False, 0, None
+    clock, sha256, cp932, others, parser, dated = Clock(), "", False, 0, None, None
     try:
         clock = Clock(Zone.of_site(context.site.time_zone), context.site.year)
+        dated = None if lines_of else _dated(file, context, parser_of, clock.zone)
+        clock.year = dated.year if dated else clock.year
     except EvidenceError as error:
         tally.trouble(error)
     sheets = _Sheets(tally)
@@ -363,7 +392,7 @@ def read_lines(
     except EvidenceError as error:
         tally.trouble(error)
     sheets.finish()
-    notes = (*(parser.notes() if parser else ()), *((CP932,) if cp932 else ()), *((YEAR_GIVEN,) if clock.yearless else ()))
+    notes = (*(parser.notes() if parser else ()), *((CP932,) if cp932 else ()), *(_year_note(dated) if clock.yearless else ()))
     notes += (OTHERS,) if others else ()
     zone = (clock.zone.name, clock.zone.known) if clock.naive else ("UTC", "stamped")
     return tally.finish(sha256, kind, zone=zone, remedy=remedy, blind=blind, notes=notes, unit=unit)

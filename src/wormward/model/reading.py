@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -55,6 +55,29 @@ class TableSink(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Dated:
+    """Of which year a log's first line is, and how that is known: so many names of the list of one day."""
+
+    year: int
+    names: int
+    day: str  # ISO
+    milli: int  # strength, thousandths of a negative decimal logarithm
+    chance: str  # that it is a coincidence, as text
+
+
+class Dating(Protocol):
+    """Finds the year of one log whose stamps have none, by the names that were looked up in it."""
+
+    def add(self, looked_up: Iterable[tuple[int, str]]) -> None:
+        """Days (since 1970 UTC, as if the first line were of a `provisional` year) and names as in `dns_queries`."""
+        ...
+
+    def year(self, provisional: int) -> Dated | None:
+        """Of which year the first line is; None if the names do not tell."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class ReadContext:
     """What a reader may know besides the bytes."""
 
@@ -63,6 +86,7 @@ class ReadContext:
     wants: tuple[Want, ...] = ()
     wanted_calls: tuple[WantedCall, ...] = ()
     progress: Callable[[int], None] = lambda _done: None  # called with bytes consumed since the last call
+    dating: Callable[[], Dating] | None = None  # begins the dating of one log
 
 
 @dataclass(frozen=True, slots=True)
