@@ -23,6 +23,7 @@ import typer
 from wormward import sitefile
 from wormward.cli import app
 from wormward.detect import detector_table
+from wormward.engine.ask import ASKED
 from wormward.evidence import READERS
 from wormward.evidence.capture_state import _ONCE_A_FILE as ONCE_A_FILE
 from wormward.evidence.discover import KNOWN
@@ -74,6 +75,17 @@ def tables_page() -> str:
     ]
     cited = tables.Table("citation", "", tables.CITATION)
     lines += table_section(cited)[4:]
+    lines += [
+        "`wormward sql QUERY --workspace DIR` asks them in DuckDB's SQL, for example:",
+        "",
+        "    wormward sql 'SELECT client, count(DISTINCT name) AS names FROM dns_queries GROUP BY client ORDER BY names DESC' "
+        "--workspace DIR",
+        "",
+        "It shows two more columns of every table of facts, after the others; `sources` tells of each source:",
+        "",
+    ]
+    lines += table_section(tables.Table("asked", "", ASKED))[4:]
+    lines += table_section(tables.SOURCES)
     for table in tables.FACTS:
         lines += table_section(table, hide=len(tables.CITATION))
     lines += ["## Annotations", "", "What is known of a distinct key, computed once from the threat pack.", ""]

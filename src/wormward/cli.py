@@ -210,6 +210,37 @@ def keygen(
     raise typer.Exit(guarded(run))
 
 
+class Form(StrEnum):
+    """Forms of an answer."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+@app.command()
+def sql(
+    question: Annotated[str, typer.Argument(metavar="QUERY", help="One SELECT in DuckDB's SQL.", show_default=False)],
+    *,
+    workspace: Annotated[Path, typer.Option("--workspace", metavar="DIR", help="Where an assessment kept its evidence.")],
+    form: Annotated[Form, typer.Option("--format", help="How to write the answer.")] = Form.TABLE,
+    rows: Annotated[int, typer.Option("--rows", metavar="N", min=1, max=10_000_000, help="Write at most so many rows.")] = 1000,
+) -> None:
+    """Ask a workspace's tables (docs/tables.md): flows, dns_queries, http_requests, sources and so on.
+
+    Nothing is changed, and the question reaches no file and no network. Exit codes: 0 answered, 2 could not be.
+    """
+
+    def run() -> int:
+        from wormward.command import sql as command  # noqa: PLC0415 - see assess
+
+        if command.run(question, workspace, form.value, rows):
+            _complain(f"there are more rows; these are the first {rows}, --rows gives more", None)
+        return 0
+
+    raise typer.Exit(guarded(run))
+
+
 def exit_code(assessment: Assessment, fail_on: tuple[str, ...] = ()) -> int:
     """The exit code that an assessment asks for. `infected` and `suspected` win over what could not be read."""
     states = {"infected", "suspected", *fail_on}

@@ -135,11 +135,12 @@ def table(columns: Sequence[Column[Row]], rows: Iterable[Row], mark: str) -> str
     writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     writer.writerow(["tlp", *(c.name for c in columns)])
     for row in rows:
-        writer.writerow([mark, *(_cell(c.value(row)) for c in columns)])
+        writer.writerow([mark, *(cell(c.value(row)) for c in columns)])
     return "\ufeff" + out.getvalue()
 
 
-def _cell(value: Value) -> str:
+def cell(value: Value) -> str:
+    """A value as it may stand in a spreadsheet: harmless, no formula, no longer than a cell may be."""
     if not isinstance(value, str):
         return "" if value is None else str(value)
     text = harmless(value)

@@ -1,0 +1,109 @@
+"""`wormward sql`: questions over a workspace are answered in three forms, change nothing and reach nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli_help import LOOKUPS, Done, lookups, wormward
+from wormward.engine.ask import ASKED
+from wormward.model.tables import FACTS, SOURCES
+from wormward.report.answers import to_csv, to_table
+
+HOSTILE = "\x1b[31m=evil\u202e.example"
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sql")
+    text = LOOKUPS + f"2009-02-02T10:00:00Z,10.0.0.9,{HOSTILE},\n2009-02-02T10:00:00Z,10.0.0.9,=1+1.example,\n"
+    log = lookups(folder, text, "=q.csv")
+    assert wormward("assess", log, "--workspace", folder / "w", "--quiet").code == 0
+    return folder / "w"
+
+
+def ask(question: str, workspace: Path, *words: str) -> Done:
+    return wormward("sql", question, "--workspace", workspace, *words)
+
+
+def test_every_documented_table_and_column_is_there(workspace: Path) -> None:
+    for table in (*FACTS, SOURCES):
+        said = json.loads(ask(f"SELECT * FROM {table.name}", workspace, "--format", "json").out)  # noqa: S608
+        extra = () if table is SOURCES else ASKED
+        assert said["columns"] == [c.name for c in (*table.columns, *extra)]
+        assert bool(said["rows"]) == (table.name in ("dns_queries", "sources"))
+
+
+def test_rows_are_joined_with_their_source_and_point_at_their_lines(workspace: Path) -> None:
+    said = json.loads(ask("SELECT time, file, place, name FROM dns_queries ORDER BY place", workspace, "--format", "json").out)
+    assert said["rows"][0] == ["2009-02-02T08:00:00Z", "=q.csv", 2, "www.example.com"]
+    assert said["more"] is False
+
+
+def test_an_answer_is_bounded_and_says_so(workspace: Path) -> None:
+    done = ask("SELECT range FROM range(100000000000)", workspace, "--rows", "3")
+    assert (done.code, done.out.split()) == (0, ["range", "0", "1", "2"])
+    assert "there are more rows; these are the first 3" in done.one_sentence()
+    assert ask("SELECT place FROM dns_queries", workspace).err == ""
+
+
+def test_hostile_names_stay_text_in_every_form(workspace: Path) -> None:
+    question = "SELECT name, file, chr(27) || ']0;x' AS made FROM dns_queries WHERE client = '10.0.0.9' ORDER BY place"
+    for form in ("table", "csv", "json"):
+        out = ask(question, workspace, "--format", form).out
+        assert out.isprintable() or not [c for c in out if not c.isprintable() and c not in "\r\n\ufeff"]
+        assert "evil" in out
+    cells = list(csv.reader(io.StringIO(ask(question, workspace, "--format", "csv").out.removeprefix("\ufeff"))))
+    assert cells[2][:2] == ["'=1+1.example", "'=q.csv"]
+    assert ask('SELECT 1 AS "=cmd"', workspace, "--format", "csv").out == '\ufeff"\'=cmd"\r\n"1"\r\n'
+
+
+@pytest.mark.parametrize(
+    ("question", "what"),
+    [
+        ("SELECT * FROM read_text('/etc/passwd')", "Cannot access file"),
+        ("SELECT * FROM read_csv('/proc/self/environ')", "Cannot access file"),
+        ("SELECT * FROM glob('/etc/*')", "Cannot access file"),
+        ("SELECT * FROM read_parquet('http://127.0.0.1:9/x.parquet')", "Cannot access file"),
+        ("COPY (SELECT 1) TO '{folder}/x.csv'", "one SELECT"),
+        ("COPY (SELECT 1) TO '{part}'", "one SELECT"),
+        ("SELECT * FROM query('COPY flows TO ''{folder}/x.csv''')", "cannot be answered"),
+        ("ATTACH '{folder}/x.db'", "one SELECT"),
+        ("SET enable_external_access = true", "one SELECT"),
+        ("INSTALL httpfs", "one SELECT"),
+        ("LOAD httpfs", "one SELECT"),
+        ("DROP VIEW flows", "one SELECT"),
+        ("WITH gone AS (DELETE FROM sources RETURNING *) SELECT * FROM gone", "cannot be answered"),
+        ("SELECT 1; SELECT 2", "one SELECT"),
+        ("", "one SELECT"),
+        ("SELEC", "syntax error"),
+        ("SELECT nothing FROM flows", "nothing"),
+        ("SELECT * FROM tables", "cannot be answered"),
+        ("SELECT ?", "cannot be answered"),
+        ("SELECT error('first\nsecond\x1b[31m')", "cannot be answered"),
+    ],
+)
+def test_nothing_else_is_answered_read_or_written(workspace: Path, question: str, what: str) -> None:
+    part = next(workspace.rglob("part-*.parquet"))
+    before = {path: path.read_bytes() for path in workspace.rglob("*") if path.is_file()}
+    done = ask(question.format(folder=workspace, part=part), workspace)
+    assert done.code == 2
+    assert what in done.one_sentence()
+    assert done.one_sentence().isprintable()
+    assert done.out == ""
+    assert {path: path.read_bytes() for path in workspace.rglob("*") if path.is_file()} == before
+
+
+def test_a_folder_without_workspace_is_a_sentence(tmp_path: Path) -> None:
+    assert "holds no workspace" in ask("SELECT 1", tmp_path).one_sentence()
+
+
+def test_values_of_every_kind() -> None:
+    row = [None, True, 1.5, [b"\xff", "x"], b"\x00a", {"a": 1}]
+    table = to_table(["n", "b", "f", "l", "y", "d"], [row])
+    assert table.splitlines()[1].split() == ["True", "1.5", "\\xff,", "x", "\\x00a", "{'a':", "1}"]
+    assert to_csv(["a"], [["x" * 40_000]]).count("x") < 33_000
