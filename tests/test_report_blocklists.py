@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import stix2
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.cli_help import Done
@@ -120,6 +120,9 @@ def test_hosts_that_must_not_be_cut_off() -> None:
         made = blocking.blocking(replace(told, hosts=hosts), [pack()])
         assert ill.address not in {b.value for b in made.inside}
         assert ill.address in {e.value for e in made.left_out if role.replace("-", " ") in e.reason}
+    made = blocking.blocking(told, [pack()], needed={ill.address})
+    assert ill.address not in {b.value for b in made.inside}
+    assert "site.toml" in {e.value: e.reason for e in made.left_out}[ill.address]
     made = blocking.blocking(told, [pack()])
     assert ill.address in {b.value for b in made.inside}
     assert {e.reason for e in made.left_out if e.value == suspected.address} == {blocking.SUSPECTED}
@@ -141,6 +144,7 @@ def test_hostile_names_never_reach_a_list() -> None:
     assert all(any(mark in text.encode()[:4096] for mark in OWN_MARKS) for text in made.values())
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.text(max_size=60))
 def test_whatever_a_field_says_no_list_and_no_bundle_breaks(text: str) -> None:
     told = outbreak().assessment

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.cli_help import lookups, wormward
@@ -54,6 +54,7 @@ def test_no_cell_is_a_formula() -> None:
             assert not [c for c in row if not c.isprintable()]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=50))
 def test_any_text_comes_back_as_text(text: str) -> None:
     (_, (_, cell)) = rows(table((Column("x", "", str),), [text], "m"))

@@ -95,7 +95,7 @@ def test_findings_and_verdicts_are_those_of_the_json_form(example: tuple[list[Ev
 
 
 def test_every_kind_of_finding_has_its_place_in_attack_or_needs_none() -> None:
-    assert set(Kind) - set(ocsf._TACTICS) == {Kind.BOT_WORK, Kind.REPORTED}
+    assert set(Kind) - set(ocsf._TACTICS) == {Kind.ALERT, Kind.BOT_WORK, Kind.REPORTED}
 
 
 def test_the_mark_is_on_every_line_and_the_text_is_the_same_twice() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import stix2
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from stix2patterns import validator
 
@@ -120,6 +120,7 @@ def test_an_assessment_that_found_nothing_is_a_bundle_too(tmp_path: Path) -> Non
     assert not [o for o in bundle.objects if o["type"] in ("sighting", "indicator", "infrastructure")]
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_value_breaks_out_of_a_pattern(text: str) -> None:
     tree = re.fullmatch(

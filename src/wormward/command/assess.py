@@ -84,7 +84,7 @@ def run(asked: Request) -> Assessment:
 
         # Before any output is made, so that none can forget it.
         assessment = pseudonymous(assessment, loaded, key)
-    outputs.write(asked, assessment, loaded)
+    outputs.write(outputs.Told(assessment, loaded, asked, site))
     return assessment
 
 

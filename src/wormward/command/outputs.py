@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from wormward.command.surroundings import language
 from wormward.model.errors import UsageError
 from wormward.model.pack import ThreatPack
+from wormward.model.site import Site
 from wormward.model.states import Assessment
 from wormward.model.text import printable
 from wormward.outfile import check_folder, check_writable, write_whole
@@ -29,11 +30,21 @@ Texts = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What an output is made from: an assessment (or its shareable copy), the packs, what was asked, the site as given."""
+
+    assessment: Assessment
+    packs: tuple[ThreatPack, ...]
+    asked: Request
+    site: Site
+
+
+@dataclass(frozen=True, slots=True)
 class Output:
     """One form: `option` is a field of `Request` and the option of the command line that names its file or folder."""
 
     option: str
-    make: Callable[[Assessment, tuple[ThreatPack, ...], Request], Texts]
+    make: Callable[[Told], Texts]
     files: tuple[str, ...] = ()  # names in its folder; empty: it is one file
     shareable: bool = True  # makes sense with pseudonyms
 
@@ -53,40 +64,42 @@ class Output:
 # What makes a form is loaded only where that form is asked for.
 
 
-def _json(assessment: Assessment, _packs: tuple[ThreatPack, ...], _asked: Request) -> Texts:
+def _json(told: Told) -> Texts:
     from wormward.report.jsonout import to_json  # noqa: PLC0415
 
-    return {"": to_json(assessment)}
+    return {"": to_json(told.assessment)}
 
 
-def _html(assessment: Assessment, packs: tuple[ThreatPack, ...], asked: Request) -> Texts:
+def _html(told: Told) -> Texts:
     from wormward.report.html import to_html  # noqa: PLC0415
 
-    return {"": to_html(assessment, packs, language(asked.language, packs))}
+    return {"": to_html(told.assessment, told.packs, language(told.asked.language, told.packs))}
 
 
-def _csv(assessment: Assessment, _packs: tuple[ThreatPack, ...], _asked: Request) -> Texts:
+def _csv(told: Told) -> Texts:
     from wormward.report.csvout import to_csv  # noqa: PLC0415
 
-    return to_csv(assessment)
+    return to_csv(told.assessment)
 
 
-def _stix(assessment: Assessment, packs: tuple[ThreatPack, ...], _asked: Request) -> Texts:
+def _stix(told: Told) -> Texts:
     from wormward.report.stix import to_stix  # noqa: PLC0415
 
-    return {"": to_stix(assessment, packs)}
+    return {"": to_stix(told.assessment, told.packs)}
 
 
-def _ocsf(assessment: Assessment, packs: tuple[ThreatPack, ...], _asked: Request) -> Texts:
+def _ocsf(told: Told) -> Texts:
     from wormward.report.ocsf import to_ocsf  # noqa: PLC0415
 
-    return {"": to_ocsf(assessment, packs)}
+    return {"": to_ocsf(told.assessment, told.packs)}
 
 
-def _blocklists(assessment: Assessment, packs: tuple[ThreatPack, ...], asked: Request) -> Texts:
+def _blocklists(told: Told) -> Texts:
     from wormward.report.blocklists import to_blocklists  # noqa: PLC0415
 
-    return to_blocklists(assessment, packs, asked.block_days)
+    site = told.site
+    needed = site.domain_controllers | site.resolvers | site.proxies | site.scanners
+    return to_blocklists(told.assessment, told.packs, told.asked.block_days, needed)
 
 
 OUTPUTS = (
@@ -138,18 +151,17 @@ def check(asked: Request) -> None:
                 check_writable(path, asked.paths)
 
 
-def write(asked: Request, assessment: Assessment, packs: tuple[ThreatPack, ...]) -> None:
+def write(told: Told) -> None:
     """Make every text first, then write: a text that cannot be made leaves no file behind, one that has no room only itself."""
     texts: list[tuple[Path, str]] = []
     for output in OUTPUTS:
-        place = output.place(asked)
+        place = output.place(told.asked)
         if place is not None:
-            made = output.make(assessment, packs, asked)
-            texts += [(place / name if output.files else place, text) for name, text in made.items()]
+            texts += [(place / name if output.files else place, text) for name, text in output.make(told).items()]
     for path, text in texts:
         write_whole(path, text)
-    if not asked.quiet and sys.stdout is not None:  # closed by whoever started us: the files and the exit code answer
-        _show(assessment, language(asked.language, packs))
+    if not told.asked.quiet and sys.stdout is not None:  # closed by whoever started us: the files and the exit code answer
+        _show(told.assessment, language(told.asked.language, told.packs))
 
 
 def _show(assessment: Assessment, spoken: Language) -> None:

@@ -7,7 +7,7 @@ begins. Everything else is left out with the reason: who blocks by a list must b
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -78,8 +78,11 @@ class Blocking:
     ports: tuple[int, ...]
 
 
-def blocking(assessment: Assessment, packs: Sequence[ThreatPack], days: int = 0) -> Blocking:
-    """Decide. `days`: names that found variants make for so many days, from the last day of the evidence on."""
+def blocking(assessment: Assessment, packs: Sequence[ThreatPack], days: int = 0, needed: Set[str] = frozenset()) -> Blocking:
+    """Decide. `days`: names that found variants make for so many days, from the last day of the evidence on.
+
+    `needed`: addresses that the site leans on, by its own word.
+    """
     names: list[Blocked] = []
     watched: list[Blocked] = []
     left: list[LeftOut] = []
@@ -92,7 +95,7 @@ def blocking(assessment: Assessment, packs: Sequence[ThreatPack], days: int = 0)
             left.append(LeftOut(trace.value, trace.sort.value, reason, ids))
         if trace.sort is Sort.SINKHOLE and trace.is_address:
             watched.append(Blocked(trace.value, ids))
-    inside, outside, kept = _hosts(assessment)
+    inside, outside, kept = _hosts(assessment, needed)
     upcoming, short = _upcoming(assessment, packs, days)
     return Blocking(
         names=tuple(names),
@@ -116,7 +119,7 @@ def _against(trace: Trace) -> str | None:
     return {Sort.ORDINARY: ORDINARY, Sort.SINKHOLE: SINKHOLE, Sort.CALLED: CALLED}[trace.sort]
 
 
-def _hosts(assessment: Assessment) -> tuple[tuple[Blocked, ...], tuple[Blocked, ...], list[LeftOut]]:
+def _hosts(assessment: Assessment, needed: Set[str]) -> tuple[tuple[Blocked, ...], tuple[Blocked, ...], list[LeftOut]]:
     inside: list[Blocked] = []
     outside: list[Blocked] = []
     left: list[LeftOut] = []
@@ -125,7 +128,7 @@ def _hosts(assessment: Assessment) -> tuple[tuple[Blocked, ...], tuple[Blocked, 
         if host.verdict not in {Infection.INFECTED, Infection.SUSPECTED} or not is_address(host.address):
             continue
         ids = tuple(dict.fromkeys(i for r in host.reasons for i in r.findings))
-        reason = SHARED if homes[host.address] > 1 else _against_host(host)
+        reason = SHARED if homes[host.address] > 1 else _against_host(host, needed)
         if reason:
             left.append(LeftOut(host.address, f"{host.verdict.value} host", reason, ids))
         else:
@@ -133,10 +136,10 @@ def _hosts(assessment: Assessment) -> tuple[tuple[Blocked, ...], tuple[Blocked, 
     return tuple(inside), tuple(outside), left
 
 
-def _against_host(host: Host) -> str | None:
-    needed = [role for role in _NEEDED if role in host.roles]
-    if needed:
-        return NEEDED.format(role=needed[0].replace("-", " "))
+def _against_host(host: Host, needed: Set[str]) -> str | None:
+    roles = [role for role in _NEEDED if role in host.roles]
+    if roles or not needed.isdisjoint(host.addresses):
+        return NEEDED.format(role=roles[0].replace("-", " ") if roles else "named in site.toml")
     if host.verdict is Infection.SUSPECTED:
         return SUSPECTED
     return CHANGED if any(r.rule == "site.changed-hands" for r in host.reasons) else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from wormward.model.pack import ThreatPack
 from wormward.model.states import Assessment
@@ -55,9 +55,11 @@ _LEFT_OUT: tuple[Column[LeftOut], ...] = (
 )
 
 
-def to_blocklists(assessment: Assessment, packs: Sequence[ThreatPack], days: int = 0) -> dict[str, str]:
-    """The text of each of `FILES`; `days` as `blocking` has it."""
-    told = blocking(assessment, packs, days)
+def to_blocklists(
+    assessment: Assessment, packs: Sequence[ThreatPack], days: int = 0, needed: Set[str] = frozenset()
+) -> dict[str, str]:
+    """The text of each of `FILES`; `days` and `needed` as `blocking` has them."""
+    told = blocking(assessment, packs, days, needed)
     head = f"{_TITLE}, {assessment.tlp.label}"
     serial = int(assessment.as_of.timestamp()) % 2**32 if assessment.as_of else 1
     return {

@@ -82,8 +82,9 @@ class _Writer:
         """The family, the variants that this evidence names, and the holes that they go through."""
         said: Object = {"name": pack.title, "malware_types": ["worm"], "is_family": True}
         family = self.malware[pack.name, ""] = self.bundle.add("malware", KNOWN_SINCE, said)
-        found = {x for h in self.assessment.hosts for x in h.variant}
-        found |= {x for f in self.assessment.findings for x in f.variants}
+        found = {x for h in self.assessment.hosts if pack.name in _threats(h) for x in h.variant}
+        if len(self.packs) == 1:  # of several packs a finding does not say whose variants it means
+            found |= {x for f in self.assessment.findings for x in f.variants}
         for variant in pack.variants:
             if variant.letter in found:
                 said = {
@@ -95,8 +96,9 @@ class _Writer:
                 }
                 one = self.malware[pack.name, variant.letter] = self.bundle.add("malware", KNOWN_SINCE, said)
                 self.bundle.relate(one, "variant-of", family, KNOWN_SINCE)
-        for hole in sorted({f.vulnerability for f in self.assessment.findings if f.vulnerability}):
-            self._hole(hole, family)
+        if pack.spreading.variants_exploit:
+            for hole in sorted({f.vulnerability for f in self.assessment.findings if f.vulnerability}):
+                self._hole(hole, family)
 
     def _hole(self, hole: str, family: str) -> None:
         cve = _CVE.search(hole)
@@ -161,7 +163,7 @@ class _Writer:
     def _malware_of(self, host: Host) -> Iterable[str]:
         """The one variant where it is clear, else the family: an undecided variant is no sighting of two."""
         for pack in self.packs:
-            if pack.name in (host.threat or "").split(", "):
+            if pack.name in _threats(host):
                 letter = host.variant[0] if len(host.variant) == 1 else ""
                 yield self.malware.get((pack.name, letter), self.malware[pack.name, ""])
 
@@ -208,6 +210,10 @@ class _Writer:
         letters = {x for f in trace.findings for x in f.variants}
         of_variants = [i for (_, letter), i in self.malware.items() if letter in letters]
         return of_variants if len(of_variants) == 1 else [i for (_, letter), i in self.malware.items() if not letter]
+
+
+def _threats(host: Host) -> list[str]:
+    return (host.threat or "").split(", ")
 
 
 def _pattern(trace: Trace) -> str:
