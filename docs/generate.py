@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -20,7 +21,6 @@ from typing import Any
 import pyarrow as pa
 import typer
 
-from wormward import sitefile
 from wormward.cli import app
 from wormward.detect import detector_table
 from wormward.engine.ask import ASKED
@@ -30,6 +30,7 @@ from wormward.evidence.discover import KNOWN
 from wormward.model import errors, tables
 from wormward.model.text import filled
 from wormward.report import csvout
+from wormward.sitefile import form
 
 REPO = Path(__file__).resolve().parent.parent
 
@@ -115,10 +116,46 @@ def command_section(name: str, command: Any) -> list[str]:
 def commands_page() -> str:
     """Every command with its options, as `--help` tells them."""
     top: Any = typer.main.get_command(app)
-    lines = [notice("src/wormward/cli.py and src/wormward/sitefile.py"), "# Commands", "", (top.help or "").strip(), ""]
+    lines = [notice("src/wormward/cli.py"), "# Commands", "", (top.help or "").strip(), ""]
     for name, command in sorted(getattr(top, "commands", {}).items()):
         lines += command_section(f"wormward {name}", command)
-    lines += ["## `site.toml`", "", inspect.cleandoc(sitefile.__doc__ or "")]
+    lines += ["What `--site` takes: [site.toml](site.md)."]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+# --- site ---------------------------------------------------------------------------------------------------------
+
+
+def shown_type(kind: Any) -> str:
+    """The type of a key as people name it."""
+    if "integer" in str(kind):
+        return "whole number"
+    return "list of texts" if kind.get("type") == "array" else "text"
+
+
+def site_rows(table: type[form.Strict]) -> Iterator[str]:
+    """One row a key: its type, default, and what it changes."""
+    described = table.model_json_schema()["properties"]
+    for key, field in table.model_fields.items():
+        default = "" if field.default in (None, []) else f"`{tomled(field.default)}`"
+        yield f"| `{key}` | {shown_type(described[key])} | {default} | {cell(field.description or '')} |"
+
+
+def tomled(value: Any) -> str:
+    """A value as TOML writes it."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def site_page() -> str:
+    """Every key of site.toml."""
+    lines = [notice("src/wormward/sitefile/form.py"), "# site.toml", ""]
+    lines += [inspect.cleandoc(form.INTRODUCTION), "", "```toml"]
+    for head, table in form.TABLES.items():
+        lines += [head, *(f"{key} = {tomled(value)}" for key, value in form.examples(table).items()), ""]
+    lines = [*lines[:-1], "```", ""]
+    for head, table in form.TABLES.items():
+        lines += [f"## `{head}`", "", inspect.cleandoc(table.__doc__ or ""), "", "| key | type | without it | what it says |"]
+        lines += ["| --- | --- | --- | --- |", *site_rows(table), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -251,6 +288,7 @@ def readme() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "docs/tables.md": tables_page,
     "docs/commands.md": commands_page,
+    "docs/site.md": site_page,
     "docs/detectors.md": detector_table,
     "docs/csv.md": csv_page,
     "docs/errors.md": errors_page,

@@ -14,10 +14,9 @@ import pytest
 from tests.cli_help import lookups, process, wormward
 from wormward import __version__
 from wormward.command.assess import between
-from wormward.model.errors import SiteError, UsageError
+from wormward.model.errors import UsageError
 from wormward.model.site import Site
 from wormward.outfile import check_writable, write_whole
-from wormward.sitefile import load_site, with_options
 
 
 def test_help_is_quick_and_imports_nothing_heavy() -> None:
@@ -100,44 +99,6 @@ def test_times_are_read_in_the_zone_that_was_named() -> None:
     assert between("2009-02-01T09:00Z", None, tokyo)[0] == datetime(2009, 2, 1, 9, tzinfo=UTC)
     with pytest.raises(UsageError):
         between("9999-12-31", "9999-12-31", Site())
-
-
-def test_a_site_file(tmp_path: Path) -> None:
-    path = tmp_path / "site.toml"
-    path.write_text(
-        '[site]\nname = "Head office"\nranges = ["192.0.2.0/24"]\ndomain_controllers = ["192.0.2.5"]\nscanners = ["192.0.2.9"]\n'
-        'resolvers = ["2001:DB8::1"]\ntime_zone = "Asia/Tokyo"\n'
-    )
-    site = load_site(path)
-    assert site.holds("192.0.2.77")
-    assert not site.holds("10.0.0.1")
-    assert (site.name, site.resolvers) == ("Head office", frozenset({"2001:db8::1"}))
-    more = with_options(site, ["192.0.2.6"], "Europe/Berlin")
-    assert more.domain_controllers == {"192.0.2.5", "192.0.2.6"}
-    assert more.time_zone == "Europe/Berlin"
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("name = 'x'", "unknown key"),
-        ("[site]\nnmae = 'x'", "site.nmae"),
-        ("[site]\nname = 3", "site.name must be a text"),
-        ("[site]\nranges = '10.0.0.0/8'", "site.ranges must be a list"),
-        ("[site]\nranges = ['10.0.0.1/8']", "host bits"),
-        ("[site]\nresolvers = ['dns']", "no IP address"),
-        ("[site]\ntime_zone = 'Nowhere'", "no time zone"),
-        ("[site", "is no TOML"),
-        ("", "[site]"),
-    ],
-)
-def test_a_wrong_site_file_names_the_key(tmp_path: Path, text: str, said: str) -> None:
-    path = tmp_path / "site.toml"
-    path.write_text(text)
-    with pytest.raises(SiteError) as error:
-        load_site(path)
-    assert said in str(error.value)
-    assert str(path) in str(error.value)
 
 
 def test_a_file_is_written_whole_and_for_its_owner_only(tmp_path: Path) -> None:

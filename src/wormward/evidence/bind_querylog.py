@@ -189,7 +189,7 @@ def read(file: EvidenceFile, context: ReadContext, fast: bool = True) -> FileRea
     tally = Tally(file, context)
     sha256, naive, timeless, zone = "", False, 0, Zone()
     try:
-        zone = Zone.of_site(context.site.time_zone)
+        zone = Zone.of_site(context.site.source(file.name, KIND).time_zone)
     except EvidenceError as error:
         tally.trouble(error)
     scanner = _Scanner(zone, fast)

@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from wormward.evidence import dns_csv, walk, zeek
 from wormward.evidence.blocks import text_of
+from wormward.evidence.clock_error import Corrected, corrected
 from wormward.evidence.files import EvidenceFile
 from wormward.evidence.registry import READERS, reader_of
 from wormward.model.errors import EvidenceError
@@ -136,9 +137,10 @@ def discover(
     """Look at files and folders in any mix. Numbers of files follow their names, not the order of `paths`.
 
     They begin with `first`; names that earlier runs gave (`taken`, with the paths) are given to no other file. With
-    `separate` each file is a site of its own, named after the file. Raises nothing: trouble is in `unreadable`.
+    `separate` each file of which `site` does not say whose it is, is a site of its own, named after the file. Raises
+    nothing: trouble is in `unreadable`.
     """
-    site_name = (site or Site()).name
+    site = site or Site()
     roots: list[tuple[walk.Found, list[walk.Found]]] = []
     found: dict[Path, walk.Found] = {}
     for path in paths:
@@ -154,10 +156,10 @@ def discover(
         name = names[file.path]
         result: EvidenceFile | EvidenceError | Skip | None = file.trouble or file.skip
         if result is None:
-            evidence = EvidenceFile(file.path, name, number, name if separate else site_name, _size(file.path))
+            evidence = EvidenceFile(file.path, name, number, name if separate else site.name, _size(file.path))
             result = _recognised(evidence, file.given)
         if isinstance(result, EvidenceFile):
-            files_out.append(result)
+            files_out.append(replace(result, site=site.source(name, result.kind).site or result.site))
             used.add(file.path)
         elif isinstance(result, EvidenceError):
             unreadable.append(_unreadable(name, number, result))
@@ -188,18 +190,23 @@ def _size(path: Path) -> int:
 def read_all(files: Sequence[EvidenceFile], context: ReadContext) -> list[FileRead]:
     """Read all files into the tables of `context.sink`; what each gave, in the order of `files`.
 
-    One file after the other; readers use two threads a file, and the rows are the same for any number. Raises
-    WorkspaceError if rows cannot be stored, else nothing: trouble is in each file's coverage.
+    One file after the other; readers use two threads a file, and the rows are the same for any number. Times come
+    corrected by the clock errors that the site tells. Raises WorkspaceError if rows cannot be stored, else nothing:
+    trouble is in each file's coverage.
     """
+    kinds = {file.file_no: file.kind or _kind(file) for file in files}
+    errors = {f.file_no: error for f in files if (error := context.site.source(f.name, kinds[f.file_no]).clock_error_s)}
+    if errors:
+        context = replace(context, sink=Corrected(context.sink, errors))
     done: dict[int, FileRead] = {}
     for reader in READERS:
-        mine = [file for file in files if (file.kind or _kind(file)) == reader.kind]
+        mine = [file for file in files if kinds[file.file_no] == reader.kind]
         if reader.read_group is not None:
             reads = reader.read_group(mine, context) if mine else []
         else:
             assert reader.read is not None  # noqa: S101 - see Reader
             reads = [reader.read(file, context) for file in mine]
-        done |= {read.file_no: read for read in reads}
+        done |= {read.file_no: corrected(read, errors.get(read.file_no, 0)) for read in reads}
     return [done[file.file_no] for file in files if file.file_no in done]
 
 

@@ -255,7 +255,7 @@ def read(file: EvidenceFile, context: ReadContext) -> FileRead:
     tally = Tally(file, context)
     sha256, naive, zone, shows_answers, decoder = "", False, Zone(), False, Decoder()
     try:
-        zone = Zone.of_site(context.site.time_zone)
+        zone = Zone.of_site(context.site.source(file.name, KIND).time_zone)
     except EvidenceError as error:
         tally.trouble(error)
     try:

@@ -313,7 +313,7 @@ def _asked(facts: Iterable[Fact]) -> list[tuple[int, str]]:
 
 def _dated(file: EvidenceFile, context: ReadContext, parser_of: Callable[[Clock], Parser], zone: Zone) -> Dated | None:
     """The year of the first line of a log whose stamps have none, by the names that were looked up in it."""
-    if context.site.year is not None or context.dating is None:
+    if context.dating is None:
         return None
     clock, dating = Clock(zone, PROVISIONAL), context.dating()
     parser, facts = parser_of(clock), list[Fact]()
@@ -350,8 +350,9 @@ def read_lines(
     tally = Tally(file, context)
     clock, sha256, cp932, others, parser, dated = Clock(), "", False, 0, None, None
     try:
-        clock = Clock(Zone.of_site(context.site.time_zone), context.site.year)
-        dated = None if lines_of else _dated(file, context, parser_of, clock.zone)
+        rule = context.site.source(file.name, kind)
+        clock = Clock(Zone.of_site(rule.time_zone), rule.year)
+        dated = None if lines_of or rule.year is not None else _dated(file, context, parser_of, clock.zone)
         clock.year = dated.year if dated else clock.year
     except EvidenceError as error:
         tally.trouble(error)

@@ -84,6 +84,7 @@ class Coverage:
     duplicate_of: str | None = None
     group: str | None = None  # digest of the first file of the rotation this capture continues
     notes: tuple[str, ...] = ()  # msgids: how it was read, where that is worth knowing and no problem
+    clock_error_s: int = 0  # seconds that were taken off its times, because the site says that its clock was fast
 
 
 def copy_of(original: Coverage, name: str) -> Coverage:

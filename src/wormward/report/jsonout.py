@@ -194,4 +194,5 @@ def _coverage(source: Coverage) -> dict[str, Any]:
         "duplicate_of": source.duplicate_of,
         "group": source.group,
         "notes": list(source.notes),
+        "clock_error_seconds": source.clock_error_s,
     }
