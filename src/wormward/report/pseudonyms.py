@@ -223,6 +223,7 @@ class _Copier:
             duplicate_of=self._token("source", c.duplicate_of) if c.duplicate_of else c.duplicate_of,
             group=self._digest(c.group) if c.group else c.group,
             notes=c.notes,
+            clock_error_s=c.clock_error_s,
         )
 
     def _passed_over(self, p: PassedOver) -> PassedOver:
