@@ -62,10 +62,13 @@ docs: system-demo $(DEV)
 messages: system-demo $(DEV)
 	$(BIN)/python docs/messages.py
 
-# The README's picture, taken of the example's report as a browser shows it.
+# The README's pictures, taken of the example's report as a browser shows it.
 picture: demo system-test
-	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1180,1100 \
-		--screenshot=docs/report.png 'file://$(CURDIR)/out/outbreak.html' 2>/dev/null
+	$(BIN)/wormward assess examples/outbreak --quiet --lang ja --html out/outbreak.ja.html; [ $$? -eq 1 ]
+	for of in outbreak:report outbreak.ja:report.ja; do \
+		chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1180,1100 \
+			--screenshot=docs/$${of#*:}.png "file://$(CURDIR)/out/$${of%:*}.html" 2>/dev/null; \
+	done
 
 system-demo system-test:
 	@PYTHON='$(PYTHON)' scripts/system.sh $(@:system-%=%)

@@ -57,10 +57,10 @@ def test_a_plural_has_the_forms_that_its_language_has() -> None:
 
 def test_an_error_is_told_with_what_stood_in_its_places() -> None:
     told = i18n.load("ja").told
-    assert told("cannot be read (Permission denied)") == "読めない(Permission denied)"
+    assert told("cannot be read (Permission denied)") == "読めない（Permission denied）"
     assert told("frame 12, byte 4711") == "フレーム 12、4711 バイト目"
     nested = told("nothing could be read: a.pcap: ends inside a record; check the name")
-    assert nested == "何も読めなかった: a.pcap: レコードの途中で終わっている。名前を確認してください"
+    assert nested == "何も読めなかった：a.pcap: レコードの途中で終わっている。名前を確認してください"
     assert told("something that no catalogue knows") == "something that no catalogue knows"
 
 
@@ -81,7 +81,7 @@ def test_the_terminal_speaks_the_language_of_the_locale(tmp_path: Path) -> None:
     plain = {k: v for k, v in os.environ.items() if k not in ("LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE")}
     done = process("assess", log, env={**plain, "LANG": "ja_JP.UTF-8", "PYTHONUTF8": "1"})
     assert done.code == 1
-    assert done.out.splitlines()[0].split() == ["アドレス", "判定", "亜種", "最初の兆候(UTC)", "感染元", "主な理由"]
+    assert done.out.splitlines()[0].split() == ["アドレス", "判定", "亜種", "最初の兆候（UTC）", "感染元", "主な理由"]
     assert "10.0.0.77" in done.out
     english = process("assess", log, "--lang", "en", env={**plain, "LANG": "ja_JP.UTF-8"})
     assert not japanese(english.out)

@@ -179,7 +179,13 @@ def _evidence(assessment: Assessment) -> dict[str, Any]:
     """Findings with their places, and the sources with what they cannot show."""
     sources = {c.sha256: c for c in reversed(assessment.coverage) if not c.duplicate_of}
     weighed = {i for h in assessment.hosts for r in h.reasons for i in r.findings}
-    findings = sorted(assessment.findings, key=lambda f: f.id not in weighed)[:MOST_FINDINGS]
+    # Where not all have room, each infected host's heaviest comes first.
+    heaviest = {
+        h.reasons[0].findings[0]
+        for h in assessment.hosts
+        if h.verdict is Infection.INFECTED and h.reasons and h.reasons[0].findings
+    }
+    findings = sorted(assessment.findings, key=lambda f: (f.id not in heaviest) + (f.id not in weighed))[:MOST_FINDINGS]
     findings.sort(key=lambda f: (f.time, f.id))
     return {
         "findings": [(f, places(f, sources)) for f in findings],
