@@ -25,6 +25,7 @@ from tests.cli_help import Done
 from tests.judge_help import pack
 from tests.need import need_program
 from tests.report_help import outbreak, poisoned
+from tests.suricata_help import CONFIG
 from wormward.command.outputs import OUTPUTS
 from wormward.model.own import OWN_MARKS
 from wormward.model.states import Infection
@@ -37,16 +38,6 @@ RULE = re.compile(
     r"(drop|alert) (dns|tcp|ip) [0-9a-z.:$]+ any -> (any|\$HOME_NET|[0-9a-f.:]+) (any|\[[0-9,]+\]) \((?:[^;\"()]|\"[^;\"()]*\")+"
     r"(; (?:[^;\"()]|\"[^;\"()]*\")+)*;\)"
 )
-CONFIG = """%YAML 1.1
----
-vars:
-  address-groups: {HOME_NET: "[10.20.0.0/16]", EXTERNAL_NET: "any"}
-outputs:
-  - eve-log: {enabled: yes, filetype: regular, filename: eve.json, types: [alert]}
-app-layer:
-  protocols:
-    dns: {tcp: {enabled: yes, detection-ports: {dp: 53}}, udp: {enabled: yes, detection-ports: {dp: 53}}}
-"""
 
 
 def left_out(text: str) -> dict[str, str]:
@@ -173,8 +164,18 @@ def suricata(folder: Path, rules: Path, *words: str) -> Done:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
+def test_suricata_takes_hosts_of_both_families(tmp_path: Path) -> None:
+    told = outbreak().assessment
+    sixes = {h.address: f"2001:db8::{i:x}" for i, h in enumerate(told.hosts, 1)}
+    hosts = tuple(replace(h, address=sixes[h.address], addresses=(sixes[h.address],)) for h in told.hosts)
+    (tmp_path / "six.rules").write_text(to_blocklists(replace(told, hosts=hosts), [pack()])["wormward.rules"])
+    assert "drop tcp 2001:db8::1 any" in (tmp_path / "six.rules").read_text()
+    assert suricata(tmp_path / "t", tmp_path / "six.rules", "-T").code == 0
+
+
 def alerts(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line)["alert"] for line in (folder / "eve.json").read_text().splitlines()]
+    events = map(json.loads, (folder / "eve.json").read_text().splitlines())
+    return [event["alert"] for event in events if event["event_type"] == "alert"]
 
 
 @pytest.mark.parametrize("mode", ["ids", "ips"])

@@ -120,6 +120,17 @@ def test_an_assessment_that_found_nothing_is_a_bundle_too(tmp_path: Path) -> Non
     assert not [o for o in bundle.objects if o["type"] in ("sighting", "indicator", "infrastructure")]
 
 
+def test_addresses_of_both_families() -> None:
+    told = outbreak().assessment
+    hosts = tuple(replace(h, addresses=(h.address, "2001:db8::1")) for h in told.hosts)
+    text = to_stix(replace(told, hosts=hosts), [pack()])
+    stix2.parse(text, allow_custom=False)
+    (six,) = of(text, "ipv6-addr")
+    assert six["id"] == stix2.IPv6Address(value="2001:db8::1").id
+    owners = [r for r in of(text, "relationship") if r["target_ref"] == six["id"]]
+    assert {r["relationship_type"] for r in owners} == {"consists-of"}
+
+
 @settings(deadline=None)
 @given(st.text())
 def test_no_value_breaks_out_of_a_pattern(text: str) -> None:

@@ -56,6 +56,7 @@ _IPV4 = r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])"
 _IPV6 = r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?:\d{1,3}\.){3}\d{1,3})?(?:%\w+)?(?![\w:])"
 _ADDRESS = re.compile(f"{_IPV6}|{_IPV4}")
 _OF_A_SITE = re.compile(r"(\S+) \[(.*)\]", re.DOTALL)
+_RULE_NUMBER = re.compile(r"\d{1,10}:\d{1,10}")
 _PLACE = re.compile(r"(frame|line|record|byte) \d+( of the uncompressed data)?")
 
 
@@ -136,6 +137,8 @@ class _Copier:
         if name == "uri" and any(form.fullmatch(text) for form in self._uris):
             return text
         if name == "share" and text in self._shares:
+            return text
+        if name == "number" and _RULE_NUMBER.fullmatch(text):
             return text
         return self._token(name, text)
 
