@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.evidence_help import read_paths
+from wormward.report import checks
 
 NEEDED = pytest.mark.skipif(not (shutil.which("nfdump") and shutil.which("nfpcapd")), reason="nfdump is not installed")
 
@@ -51,6 +53,16 @@ def test_a_record_is_cited_as_nfdump_numbers_it(flows: Path) -> None:
     found = lines[row["place"] - 1].split()
     mine = (row["client"], str(row["client_port"]), row["server"], str(row["server_port"]))
     assert tuple(found) in (mine, mine[2:] + mine[:2])
+
+
+@NEEDED
+def test_the_line_that_shows_a_record_shows_it(flows: Path, tmp_path: Path) -> None:
+    (tmp_path / "it's.gz").write_bytes(gzip.compress(flows.read_bytes()))
+    for row in read_paths(flows).tables["flows"][:200:40]:
+        for line in (checks.shown(str(flows), "record", [row["place"]]), checks.shown("it's.gz", "record", [row["place"]])):
+            done = subprocess.run(["bash", "-c", line], cwd=tmp_path, check=True, capture_output=True, text=True)
+            assert len(done.stdout.splitlines()) == 1
+            assert {row["client"], row["server"], str(row["server_port"])} <= set(done.stdout.split())
 
 
 @NEEDED

@@ -210,6 +210,34 @@ def keygen(
     raise typer.Exit(guarded(run))
 
 
+@app.command()
+def why(
+    what: Annotated[
+        str, typer.Argument(metavar="HOST|FINDING", help="An address, a name, or a finding's id.", show_default=False)
+    ],
+    *,
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="PATH...", show_default=False, help="Where the evidence lies now, if it moved.")
+    ] = None,
+    workspace: Annotated[
+        Path | None, typer.Option("--workspace", metavar="DIR", help="Where an assessment kept its evidence.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="A report that `assess --json` wrote.")] = None,
+) -> None:
+    """Show why: the tree of reasons, the cited rows, and the tshark, sed and sha256sum lines that check them.
+
+    Exit codes: 0 told, 2 it could not be.
+    """
+
+    def run() -> int:
+        from wormward.command import why as command  # noqa: PLC0415 - see assess
+
+        command.run(what, paths or (), workspace, json)
+        return 0
+
+    raise typer.Exit(guarded(run))
+
+
 class Form(StrEnum):
     """Forms of an answer."""
 

@@ -79,6 +79,11 @@ def run(asked: Request) -> Assessment:
                 progress=progress,
             )
     assessment = replace(assessment, tlp=asked.tlp)
+    if asked.workspace:
+        from wormward.report.jsonout import to_json  # noqa: PLC0415 - see below
+        from wormward.store import keep_run  # noqa: PLC0415
+
+        keep_run(asked.workspace, to_json(assessment))
     if key is not None:
         from wormward.report.pseudonyms import pseudonymous  # noqa: PLC0415 - loads a library of ciphers
 

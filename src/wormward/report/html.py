@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -21,7 +20,7 @@ from wormward.model.findings import Cite, Finding
 from wormward.model.pack import ThreatPack, Weight
 from wormward.model.states import Assessment, Coverage, Host, Infection, PatientZero, Way
 from wormward.model.text import N_
-from wormward.report import labels
+from wormward.report import checks, labels
 from wormward.report.care import Care, care, described
 from wormward.report.host_rows import HostRows
 from wormward.report.i18n import ENGLISH, Language
@@ -42,7 +41,6 @@ MOST_STEP = 60
 """So many hosts are listed with one step of the next hour; the table of hosts has all."""
 MOST_PLACES = 6
 """So many places of one file are named and put into a command."""
-_UNPACK = {".gz": "zcat", ".xz": "xzcat", ".zst": "zstdcat"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +211,7 @@ def places(finding: Finding, sources: Mapping[str, Coverage]) -> list[Place]:
     for (sha256, unit), numbers in by_source.items():
         name = harmless(sources[sha256].source) if sha256 in sources else sha256[:12]
         first = tuple(sorted(set(numbers))[:MOST_PLACES])
-        out.append(Place(name, unit, first, command(name, unit, first)))
+        out.append(Place(name, unit, first, checks.shown(name, unit, first)))
     return out
 
 
@@ -222,17 +220,6 @@ def _cite_order(sources: Mapping[str, Coverage]) -> Callable[[Cite], tuple[str, 
         return (sources[cite.sha256].source if cite.sha256 in sources else "", cite.sha256, cite.place)
 
     return key
-
-
-def command(name: str, unit: str, numbers: Iterable[int]) -> str:
-    """A shell command that shows these frames or lines of the file `name`, which is quoted: it may be hostile."""
-    quoted = shlex.quote(f"./{name}" if name.startswith("-") else name)
-    if unit == "frame":
-        frames = " || ".join(f"frame.number == {n}" for n in numbers)
-        return f"tshark -r {quoted} -Y '{frames}'"
-    lines = "".join(f"{n}p;" for n in numbers)
-    unpack = next((tool for ending, tool in _UNPACK.items() if name.endswith(ending)), None)
-    return f"{unpack} {quoted} | sed -n '{lines}'" if unpack else f"sed -n '{lines}' {quoted}"
 
 
 def _weight_row(weight: Weight) -> dict[str, Any]:
