@@ -68,6 +68,12 @@ FILES: dict[str, object] = {
     "syslog/fortigate/input/fortigate.log": syslog,
     "syslog/filterlog/input/filter.log": syslog,
     "syslog/dhcpd-real/input/dhcpd.log": syslog,
+    "syslog/packets-real/input/kern.log": syslog,
+    "windows-dhcp/japanese/input/DhcpSrvLog-Mon.log": windows_dhcp,
+    "kea/real/input/kea-leases6.csv": kea_leases,
+    "isc-leases/real/input/dhcpd.leases": isc_leases,
+    "shadowserver/sinkhole/input/2021.csv": shadowserver,
+    "eve/alerts/input/eve.json": eve,
     "shadowserver/http/input/event4_sinkhole_http.csv": shadowserver,
 }
 """Cases of sources that are seeds too, with their reader."""

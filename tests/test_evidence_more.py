@@ -60,16 +60,6 @@ def test_no_other_case_is_taken_for_one_of_these() -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=ids)
-@pytest.mark.parametrize("form", ["utf-8-sig", "utf-16", "crlf"])
-def test_the_same_text_in_another_form_is_the_same_evidence(tmp_path: Path, path: Path, form: str) -> None:
-    text = unpacked(path).replace("\r\n", "\n")
-    plain = read_bytes(tmp_path, text.encode())
-    other = read_bytes(tmp_path, text.replace("\n", "\r\n").encode() if form == "crlf" else text.encode(form))
-    assert rows(other) == rows(plain)
-    assert [p.what for p in other.coverage.problems] == [p.what for p in plain.coverage.problems]
-
-
-@pytest.mark.parametrize("path", FILES, ids=ids)
 def test_the_size_of_a_window_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: Path) -> None:
     whole = read_bytes(tmp_path, path.read_bytes())
     monkeypatch.setattr("wormward.evidence.blocks.BLOCK", 1500)  # longer than any line

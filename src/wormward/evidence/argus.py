@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from wormward.evidence import values
+from wormward.evidence.columns import Unknown
 from wormward.evidence.files import EvidenceFile
 from wormward.evidence.flow_halves import RST, SYN, end_of, flags_of, port_of
 from wormward.evidence.lines import Clock, Fact, first_lines, read_lines
@@ -43,6 +44,17 @@ _STATES: Final = {
 }  # fmt: skip
 
 
+_KNOWN: Final = frozenset(
+    """starttime lasttime trans flgs seq dur runtime idle mean stddev sum min max srcaddr dstaddr proto sport dport stos dtos sdsb
+    ddsb sco dco sttl dttl shops dhops sipid dipid smpls dmpls autoid sas das ias cause nstroke snstroke dnstroke totpkts srcpkts
+    dstpkts totbytes srcbytes dstbytes totappbyte sappbytes dappbytes pcratio load srcload dstload loss srcloss dstloss ploss
+    psrcloss pdstloss retrans srcretra dstretra rate srcrate dstrate dir sintpkt dintpkt srcjitter dstjitter state srcudata
+    dstudata srcwin dstwin svlan dvlan svid dvid svpri dvpri smac dmac stcpb dtcpb tcprtt synack ackdat tcpopt inode offset label
+    srcid smeansz dmeansz smaxsz dmaxsz sminsz dminsz rank""".split()  # noqa: SIM905 - a table of words
+)
+"""Titles that ra(1) of Argus 3 prints, in small letters."""
+
+
 def _titles(line: str) -> tuple[str, dict[str, int]] | None:
     """The separator of a title line and where our columns stand; None if it is none."""
     for separator in (",", "\t"):
@@ -65,12 +77,14 @@ class _Records:
         self._clock = clock
         self._separator = ","
         self._columns: dict[str, int] = {}
+        self._unknown = Unknown(_KNOWN)
 
     def line(self, text: str, number: int) -> Iterable[Fact] | None:
         """See `lines.Parser`."""
         titles = _titles(text)
         if titles is not None:
             self._separator, self._columns = titles
+            self._unknown.columns(self._columns)
             return ()
         if not self._columns:
             raise ValueError("no titles")
@@ -120,7 +134,7 @@ class _Records:
 
     def notes(self) -> tuple[str, ...]:
         """See `lines.Parser`."""
-        return ()
+        return self._unknown.notes()
 
 
 def _count(text: str | None) -> int | None:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from wormward.evidence import kernels, values
 from wormward.evidence.blocks import Block, TextFile, text_of
+from wormward.evidence.columns import Unknown
 from wormward.evidence.files import EvidenceFile
 from wormward.evidence.rows import CP932, LEAST_TIME, MOST_TIME, Tally, Zone, constant
 from wormward.evidence.values import Column, Decoder
@@ -50,7 +51,7 @@ class Header:
     """What the first line says: the separator, and where the columns that we know stand."""
 
     separator: int
-    count: int
+    names: tuple[str, ...]
     columns: dict[str, int]
 
 
@@ -60,7 +61,7 @@ def header_of(line: bytes) -> Header | None:
         names = [name.strip().strip(b"\"'").strip().lower().decode("utf-8", "replace") for name in line.split(bytes([separator]))]
         known = [name for name in names if name in (*_NEEDED, *_MORE)]
         if set(_NEEDED) <= set(known) and len(known) == len(set(known)):
-            return Header(separator, len(names), {name: names.index(name) for name in known})
+            return Header(separator, tuple(names), {name: names.index(name) for name in known})
     return None
 
 
@@ -189,7 +190,7 @@ class _Parser:
     def __init__(self, header: Header, zone: Zone, decoder: Decoder) -> None:
         self._header, self._zone = header, zone
         self._wanted = {name: i for i, name in enumerate(header.columns)}
-        self._columns = np.full(header.count, -1, np.int32)
+        self._columns = np.full(len(header.names), -1, np.int32)
         for name, place in header.columns.items():
             self._columns[place] = self._wanted[name]
         self._decoder = decoder
@@ -211,7 +212,7 @@ class _Parser:
         begins, ends = np.empty((2, len(self._wanted), _ROWS), np.int32)
         bad, counts = np.zeros(_NOTED, np.int64), np.zeros(2, np.int64)
         count, at = kernels.split_lines(
-            block.buffer, at, block.stop, self._header.separator, kernels.QUOTE, self._header.count, self._columns, lines,
+            block.buffer, at, block.stop, self._header.separator, kernels.QUOTE, len(self._header.names), self._columns, lines,
             begins, ends, bad, counts,
         )  # fmt: skip
         done.note([done.lines + int(n) for n in bad[: min(int(counts[1]), _NOTED)]], int(counts[1]))
@@ -254,6 +255,7 @@ def read(file: EvidenceFile, context: ReadContext) -> FileRead:
     """Read one list of lookups into `dns_queries`. Trouble becomes problems, never an exception. Raises WorkspaceError."""
     tally = Tally(file, context)
     sha256, naive, zone, shows_answers, decoder = "", False, Zone(), False, Decoder()
+    unknown = Unknown((*_NEEDED, *_MORE))
     try:
         zone = Zone.of_site(context.site.source(file.name, KIND).time_zone)
     except EvidenceError as error:
@@ -263,6 +265,7 @@ def read(file: EvidenceFile, context: ReadContext) -> FileRead:
         if header is None:
             remedy = "let it begin with the line: time,client,name,answer"
             raise EvidenceError("its first line does not name its columns", place="line 1", remedy=remedy)
+        unknown.columns(header.names)
         shows_answers = "answer" in header.columns or "rcode" in header.columns
         with file.open(context.progress) as stream:
             text = TextFile(stream)
@@ -278,6 +281,6 @@ def read(file: EvidenceFile, context: ReadContext) -> FileRead:
     except EvidenceError as error:
         tally.trouble(error)
     blind = BLIND if shows_answers else (_NO_ANSWERS, *BLIND)
-    notes = (CP932,) if decoder.cp932 else ()
+    notes = (*((CP932,) if decoder.cp932 else ()), *unknown.notes())
     known = (zone.name, zone.known) if naive else ("UTC", "stamped")
     return tally.finish(sha256, KIND, zone=known, remedy=_REMEDY, blind=blind, notes=notes)

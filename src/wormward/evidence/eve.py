@@ -89,7 +89,7 @@ class _Events:
 
     def notes(self) -> tuple[str, ...]:
         """See `lines.Parser`."""
-        return (_NO_HEADERS,) if self._headerless else ()
+        return (*((_NO_HEADERS,) if self._headerless else ()), *self._lookups.unknown.notes())
 
     @staticmethod
     def _nothing(_event: Event, _line: int) -> Iterable[Fact]:

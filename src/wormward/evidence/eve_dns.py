@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from wormward.evidence.columns import Unknown
 from wormward.evidence.eve_fields import Event, number, port, text
 from wormward.evidence.lines import Fact
 
@@ -33,12 +34,16 @@ class _Waiting:
     answered_us: int = 0
 
 
+_VERSIONS: Final = ("1", "2", "3")
+
+
 class Lookups:
     """Joins the dns events of one file."""
 
     def __init__(self) -> None:
         self._waiting: dict[_Key, _Waiting] = {}
         self._last_us = 0
+        self.unknown = Unknown((), _VERSIONS)
 
     def facts(self, event: Event, line: int) -> Iterator[Fact]:
         """Rows that an event completes."""
@@ -46,6 +51,9 @@ class Lookups:
         kind = text(dns, "type")
         source, destination = event.ends()
         ports = port(event.raw, "src_port"), port(event.raw, "dest_port")
+        version = dns.get("version")
+        if version is not None:
+            self.unknown.version(str(version))
         if kind in ("query", "request"):
             yield from self._question(event, dns, (source, ports[0], destination, ports[1], number(dns, "id") or 0), line)
         elif kind in ("answer", "response"):

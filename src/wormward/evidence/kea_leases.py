@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from wormward.evidence.columns import Unknown
 from wormward.evidence.files import EvidenceFile
 from wormward.evidence.leases import Lease, Leases, host_name, mac
 from wormward.evidence.lines import Clock, Fact, first_lines, read_lines
@@ -27,6 +28,11 @@ _NEEDED: Final = frozenset({"address", "valid_lifetime", "expire", "subnet_id"})
 _FOREVER: Final = 0xFFFFFFFF
 _ESCAPED: Final = re.compile(r"&#x([0-9a-fA-F]{2});?")
 _DECLINED: Final = "1"
+_KNOWN: Final = _NEEDED | {
+    "hwaddr", "client_id", "subnet_id", "fqdn_fwd", "fqdn_rev", "hostname", "state", "user_context", "pool_id", "duid",
+    "pref_lifetime", "lease_type", "iaid", "prefix_len", "hwtype", "hwaddr_source",
+}  # fmt: skip
+"""Columns of Kea 1.0 to 2.6, IPv4 and IPv6."""
 _PREFIX: Final = "2"  # lease_type of a delegated prefix, which is no address
 
 
@@ -52,12 +58,14 @@ class _Entries:
         self._leases = Leases()
         self._names: dict[str, int] = {}
         self._nameless = False
+        self._unknown = Unknown(_KNOWN)
 
     def line(self, text: str, number: int) -> Iterable[Fact] | None:
         """See `lines.Parser`."""
         names = _names(text)
         if names is not None:  # joined files have several
             self._names = names
+            self._unknown.columns(names)
             return ()
         try:
             fields = next(csv.reader([text]), [])
@@ -87,7 +95,7 @@ class _Entries:
 
     def notes(self) -> tuple[str, ...]:
         """See `lines.Parser`."""
-        return (_NO_MAC,) if self._nameless else ()
+        return (*((_NO_MAC,) if self._nameless else ()), *self._unknown.notes())
 
 
 def _host(text: str | None) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from wormward.evidence.columns import Unknown
 from wormward.evidence.files import EvidenceFile
 from wormward.evidence.flow_halves import Halves, half_of
 from wormward.evidence.lines import Clock, Fact, first_lines, read_lines
@@ -33,6 +34,11 @@ _TITLES: Final = (
         "dport": "dstPort", "protocol": "proto", "flags": "flags", "packets": "packets",
     },
 )  # fmt: skip
+_KNOWN: Final = frozenset(
+    """ts te td sa da sp dp pr flg fwd stos ipkt ibyt opkt obyt in out sas das smk dmk dtos dir nh nhb svln dvln ismc odmc idmc
+    osmc mpls1 mpls2 mpls3 mpls4 mpls5 mpls6 mpls7 mpls8 mpls9 mpls10 cl sl al ra eng exid tr firstseen duration proto srcaddr
+    srcport dstaddr dstport packets bytes flows flags""".split()  # noqa: SIM905 - a table of words
+)
 _OPTIONAL: Final = ("flags", "length")
 
 
@@ -60,12 +66,14 @@ class _Records:
         self._columns: dict[str, int] = {}
         self._halves = Halves()
         self._summary = False
+        self._unknown = Unknown(_KNOWN)
 
     def line(self, text: str, number: int) -> Iterable[Fact] | None:
         """See `lines.Parser`."""
         columns = _columns(text)
         if columns is not None:
             self._columns, self._summary = columns, False
+            self._unknown.columns(text.split(","))
             return ()
         if self._summary or text.startswith("Summary"):
             self._summary = True
@@ -84,7 +92,7 @@ class _Records:
 
     def notes(self) -> tuple[str, ...]:
         """See `lines.Parser`."""
-        return ()
+        return self._unknown.notes()
 
 
 def read(file: EvidenceFile, context: ReadContext) -> FileRead:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from wormward.evidence.columns import Unknown
 from wormward.evidence.files import EvidenceFile
 from wormward.evidence.lines import Clock, Fact, first_lines, read_lines
 from wormward.evidence.values import address
@@ -30,6 +31,13 @@ BLIND: Final = (
 )
 _LOST: Final = N_("The firewall lost some events before it could write them.")
 _NEEDED: Final = ("date", "time", "action", "protocol", "src-ip", "dst-ip")
+_KNOWN: Final = frozenset(
+    {
+        *_NEEDED, "src-port", "dst-port", "size", "tcpflags", "tcpsyn", "tcpack", "tcpwin", "icmptype", "icmpcode", "info",
+        "path", "pid",
+    }
+)  # fmt: skip
+_VERSIONS: Final = ("1.0", "1.5")
 _SEEN: Final = frozenset({"ALLOW", "OPEN", "OPEN-INBOUND"})
 _PASSED_OVER: Final = frozenset({"CLOSE", "CLOSED"})
 _REMEDY: Final = "look at these lines: a copy may be cut, or its #Fields lines, which name the columns, may be missing"
@@ -60,6 +68,7 @@ class _Packets:
         self._names: dict[str, int] = {}
         self._offset: int | None = None
         self._lost = False
+        self._unknown = Unknown(_KNOWN, _VERSIONS)
 
     def line(self, text: str, number: int) -> Iterable[Fact] | None:  # noqa: ARG002 - places are the lines
         """See `lines.Parser`."""
@@ -88,15 +97,18 @@ class _Packets:
 
     def notes(self) -> tuple[str, ...]:
         """See `lines.Parser`."""
-        return (_LOST,) if self._lost else ()
+        return (*((_LOST,) if self._lost else ()), *self._unknown.notes())
 
     def _directive(self, text: str) -> None:
         word, _, rest = text.partition(":")
         if word.strip().lower() == "#time format":
             self._offset = 0 if rest.strip().lower() in ("utc", "gmt") else None
+        if word.strip().lower() == "#version":
+            self._unknown.version(rest)
         names = _names(text)
         if names is not None:
             self._names = names
+            self._unknown.columns(names)
 
     def _time(self, date: str, time: str) -> int:
         parts = [*date.split("-"), *time.split(":")]

@@ -15,6 +15,7 @@ import csv
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from wormward.evidence.columns import Unknown
 from wormward.evidence.files import EvidenceFile
 from wormward.evidence.lines import Clock, Fact, first_lines, read_lines
 from wormward.evidence.web_fields import ip, port, target
@@ -27,7 +28,6 @@ BLIND: Final = (
     N_("A third party's report names an address as the Internet sees it: many hosts may stand behind it."),
     N_("It shows only what reached the third party's sinkholes: an address that is not in it may still be infected."),
 )
-_UNKNOWN: Final = N_("It has columns that are not known here; they were passed over.")
 _NEEDED: Final = frozenset({"timestamp", "src_ip", "src_port", "dst_ip", "dst_port", "infection", "family", "tag"})
 _HTTP: Final = frozenset({"http_url", "http_host", "http_agent"})
 _OTHER_REPORTS: Final = frozenset(
@@ -78,7 +78,7 @@ class _Events:
         self._clock = clock
         self._columns: dict[str, int] = {}
         self._feed = ""
-        self._unknown = False
+        self._unknown = Unknown(_KNOWN)
 
     def line(self, text: str, number: int) -> Iterable[Fact] | None:  # noqa: ARG002 - places are the lines
         """See `lines.Parser`."""
@@ -86,7 +86,7 @@ class _Events:
         if columns is not None:  # joined files have several
             self._columns = columns
             self._feed = "sinkhole-http" if set(columns) >= _HTTP else "sinkhole"
-            self._unknown = self._unknown or not set(columns) <= _KNOWN
+            self._unknown.columns(columns)
             return ()
         fields = _fields(text)
         if len(fields) != len(self._columns):
@@ -105,7 +105,7 @@ class _Events:
 
     def notes(self) -> tuple[str, ...]:
         """See `lines.Parser`."""
-        return (_UNKNOWN,) if self._unknown else ()
+        return self._unknown.notes()
 
     def _sighting(self, row: Mapping[str, str], address: str) -> dict[str, Any]:
         url = row.get("http_url") or None

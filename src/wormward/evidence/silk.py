@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from wormward.evidence.columns import Unknown
 from wormward.evidence.files import EvidenceFile
 from wormward.evidence.flow_halves import Halves, half_of
 from wormward.evidence.lines import Clock, Fact, first_lines, read_lines
@@ -26,6 +27,10 @@ _NEEDED: Final = frozenset({"source", "target", "sport", "dport", "protocol", "p
 _OURS: Final = {
     "sip": "source", "dip": "target", "pro": "protocol", "stime": "begin", "dur": "length", "duration": "length",
 }  # fmt: skip
+_KNOWN: Final = _NEEDED | set(
+    """length etime sensor sen in out nhip initialflags initialf sessionflags sessionf attributes attribut application appli
+    class type typ itype icode ity ico scc dcc sip dip flags bytes stime+msec dur+msec etime+msec stype dtype proto""".split()  # noqa: SIM905
+)
 _TIME: Final = re.compile(r"(\d{4})/(\d\d)/(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?")
 _REMEDY: Final = "print them again with: rwcut --fields=sIP,dIP,sPort,dPort,protocol,packets,bytes,flags,sTime,duration"
 
@@ -48,6 +53,7 @@ class _Records:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._columns: list[str] = []
+        self._unknown = Unknown(_KNOWN)
         self._halves = Halves()
 
     def line(self, text: str, number: int) -> Iterable[Fact] | None:
@@ -55,6 +61,7 @@ class _Records:
         columns = _columns(text)
         if columns is not None:
             self._columns = columns
+            self._unknown.columns(columns)
             return ()
         row = [field.strip() for field in text.rstrip().removesuffix("|").split("|")]
         if not self._columns or len(row) != len(self._columns):
@@ -75,7 +82,7 @@ class _Records:
 
     def notes(self) -> tuple[str, ...]:
         """See `lines.Parser`."""
-        return (_UTC,)
+        return (_UTC, *self._unknown.notes())
 
 
 def read(file: EvidenceFile, context: ReadContext) -> FileRead:

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from wormward.evidence.columns import Unknown
 from wormward.evidence.files import EvidenceFile
 from wormward.evidence.lines import Clock, Fact, first_lines, read_lines
 from wormward.evidence.web_fields import Target, clf_time, count, ip, port, status, target
@@ -49,6 +50,8 @@ _AGENTS: Final = ("cs(user-agent)", "c-agent", "c-user-agent")
 _METHOD: Final = ("cs-method", "s-operation")
 _ASKED: Final = ("cs-uri", "cs-uri-stem", "cs-uri-path", "c-uri")
 _NEEDED: Final = (("c-ip",), _METHOD, _ASKED)
+_VERSIONS: Final = ("2.0", "1.0")
+"""2.0 is what ISA and TMG write; which fields there are is told by the log itself."""
 _HALF_DAY_S: Final = 43_200
 _REMEDY: Final = "look at these lines: a copy may be cut, or its #Fields lines, which name the columns, may be missing"
 
@@ -121,6 +124,7 @@ class _Requests:
         self._day = ""
         self._last_s = -1  # of the day, where lines have a time only
         self._rolled = 0
+        self._unknown = Unknown((), _VERSIONS)
         self._agents = self._any = self._nobody = self._useless = False
 
     def line(self, text: str, number: int) -> Iterable[Fact] | None:  # noqa: ARG002 - places are the lines
@@ -155,7 +159,7 @@ class _Requests:
     def notes(self) -> tuple[str, ...]:
         """See `lines.Parser`."""
         said = ((_NO_AGENT, self._any and not self._agents), (_NO_CLIENT, self._nobody), (_USELESS, self._useless))
-        return tuple(note for note, holds in said if holds)
+        return (*(note for note, holds in said if holds), *self._unknown.notes())
 
     def _directive(self, text: str) -> None:
         fields = _fields(text)
@@ -163,6 +167,8 @@ class _Requests:
             self._fields = fields
             self._agents = self._agents or any(name in fields.names for name in _AGENTS)
         word, _, rest = text.partition(":")
+        if word.lower() == "#version":
+            self._unknown.version(rest)
         if word.lower() == "#software":
             self._iis = "internet information services" in rest.lower()
         elif word.lower() in ("#date", "#start-date"):
