@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 CALM = (100_000, 20, 50)
 """Objects made, and rounds, after which Python looks for circles of objects that nobody needs any more."""
+SWITCH_S = 0.0005
+"""Seconds after which Python lets another thread go on."""
 FOUND, COULD_NOT_RUN, IN_PART, INTERRUPTED = 1, 2, 3, 130
 
 app = typer.Typer(
@@ -363,6 +365,10 @@ def main() -> None:
     sys.excepthook = _last_word
     # Python's own choice looks through all modules again and again while they load: a sixth of a short run.
     gc.set_threshold(*CALM)
+    # Threads that read hand small pieces to each other: none should hold the others up for Python's own 5 ms.
+    sys.setswitchinterval(SWITCH_S)
+    # NumPy's linear algebra, which nobody here uses, would start a thread for each core, and each would spin.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         app()
     except KeyboardInterrupt:
