@@ -106,6 +106,8 @@ def test_the_wheel_runs_by_itself(wheel: Path, tmp_path: Path) -> None:
         "import wormward, pathlib, wormward.packs as packs\n"
         "assert pathlib.Path(wormward.__file__).is_relative_to(pathlib.Path.cwd()), wormward.__file__\n"
         "assert packs.builtin_packs()\n"
+        "from wormward.report.i18n import load\n"
+        "assert load('ja', packs.builtin_packs())('Hosts') == '\u30db\u30b9\u30c8'\n"
         "from wormward.cli import main\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}

@@ -173,6 +173,8 @@ def test_it_prints_on_a4(browser: Browser, tmp_path: Path, code: str) -> None:
     ).stdout.split("\f")
     language = load(code, [pack()])
     assert language("At a glance") in pages[0]
+    assert language("What to do now") in pages[0], "what a director reads is one page"
+    assert all(p.count("TLP:AMBER") >= 2 for p in pages if p.strip()), "the marking stands on every page, above and below"
     assert language("The next hour") in pages[1], "what to do now begins on a page of its own"
     assert not any("Search" in p or "⇅" in p for p in pages), "what only a screen needs is not printed"
     # The head of a table is repeated on each page that the table goes on to.

@@ -5,14 +5,21 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
+
+from bench.report import HOSTS, MOST_BYTES, MOST_SECONDS
+from bench.report import outbreak as made_up
 from tests.judge_help import Told, assessed, pack
 from tests.need import need_program
 from tests.report_help import outbreak, poisoned
-from wormward.report.html import command, to_html
-from wormward.report.i18n import Language
+from wormward.packs import builtin_packs
+from wormward.report.checks import shown as command
+from wormward.report.html import to_html
+from wormward.report.i18n import Language, load
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
@@ -133,3 +140,46 @@ def test_a_page_about_nothing_is_whole_too() -> None:
     Page(text)
     assert "No host was found infected" in text
     assert "<svg" not in text
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of #rgb or #rrggbb, by WCAG 2.1."""
+    digits = colour.lstrip("#")
+    digits = "".join(d * 2 for d in digits) if len(digits) == 3 else digits
+    parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """How far two colours stand apart, 1 to 21, by WCAG 2.1."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_words_in_the_drawings_have_contrast() -> None:
+    """axe looks at the page's own text; letters on coloured squares and numbers on shaded cells are looked at here."""
+    css = re.search(r"<style>(.*?)</style>", page(outbreak()), re.DOTALL)
+    assert css
+    squares = re.findall(r"--k: (#\w+)|\.tab(?:\.v\d)? { fill: (#\w+)", css[1])
+    assert len(squares) >= 15
+    for colours in squares:
+        assert contrast("#fff", colours[0] or colours[1]) >= 4.5, colours
+    cells = dict(re.findall(r"\.cell\.s(\d) { fill: (#\w+)", css[1]))
+    assert len(cells) == 4
+    for shade, colour in cells.items():
+        assert contrast("#fff" if shade in "34" else "#18222d", colour) >= 4.5, shade
+    for name in ("ink", "soft", "link", "infected", "suspected", "attacked", "leftovers", "unknown", "clean"):
+        colour = re.search(rf"--{name}: (#\w+)", css[1])
+        assert colour
+        assert contrast(colour[1], "#f6f7f5") >= 4.5, name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", ["en", "ja"])
+def test_ten_thousand_hosts_are_one_file_that_a_mail_carries(code: str) -> None:
+    packs = builtin_packs()
+    begin = time.perf_counter()
+    text = to_html(made_up(HOSTS, packs[0]), packs, load(code, packs))
+    assert time.perf_counter() - begin < MOST_SECONDS
+    assert len(text.encode()) < MOST_BYTES

@@ -61,7 +61,8 @@ def to_html(assessment: Assessment, packs: Sequence[ThreatPack] = (), language: 
     environment.filters.update(harmless=harmless, minute=minute)
     environment.filters.update(when=language.moment, n=language.number)
     environment.globals.update(_=language, say=language.say, many=language.many, labels=labels, language=language)
-    style, script = _asset("report.css"), _asset("report.js")
+    # Paper carries the marking on every page, as its standard asks; a page's margin can hold fixed texts only.
+    style, script = _asset("report.css").replace('"TLP"', f'"{assessment.tlp.label}"'), _asset("report.js")
     hosts, evidence = _hosts(assessment), _evidence(assessment)
     deciders = _for_deciders(assessment, packs, language)
     wanted = {sentence: f"more-{i}" for i, (sentence, _) in enumerate(deciders["wanted"], 1)}
