@@ -20,6 +20,7 @@ from wormward.model.site import Site
 from wormward.model.states import Assessment
 from wormward.model.text import printable
 from wormward.outfile import check_folder, check_writable, write_whole
+from wormward.report import blocklists, csvout
 
 if TYPE_CHECKING:
     from wormward.command.assess import Request
@@ -61,7 +62,7 @@ class Output:
         return tuple(place / name for name in self.files) if self.files else (place,)
 
 
-# What makes a form is loaded only where that form is asked for.
+# What makes a form and is slow to load is loaded only where that form is asked for.
 
 
 def _json(told: Told) -> Texts:
@@ -77,9 +78,7 @@ def _html(told: Told) -> Texts:
 
 
 def _csv(told: Told) -> Texts:
-    from wormward.report.csvout import to_csv  # noqa: PLC0415
-
-    return to_csv(told.assessment)
+    return csvout.to_csv(told.assessment)
 
 
 def _stix(told: Told) -> Texts:
@@ -95,11 +94,9 @@ def _ocsf(told: Told) -> Texts:
 
 
 def _blocklists(told: Told) -> Texts:
-    from wormward.report.blocklists import to_blocklists  # noqa: PLC0415
-
     site = told.site
     needed = site.domain_controllers | site.resolvers | site.proxies | site.scanners
-    return to_blocklists(told.assessment, told.packs, told.asked.block_days, needed)
+    return blocklists.to_blocklists(told.assessment, told.packs, told.asked.block_days, needed)
 
 
 OUTPUTS = (
@@ -107,21 +104,8 @@ OUTPUTS = (
     Output("html", _html),
     Output("stix", _stix),
     Output("ocsf", _ocsf),
-    Output("csv", _csv, files=("hosts.csv", "findings.csv", "edges.csv")),
-    Output(
-        "blocklists",
-        _blocklists,
-        files=(
-            "names.rpz",
-            "wormward.rules",
-            "upcoming.rpz",
-            "upcoming.rules",
-            "upcoming-names.lst",
-            "left-out.csv",
-            "README.txt",
-        ),
-        shareable=False,
-    ),
+    Output("csv", _csv, files=csvout.FILES),
+    Output("blocklists", _blocklists, files=blocklists.FILES, shareable=False),
 )
 
 

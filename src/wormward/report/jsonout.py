@@ -12,14 +12,14 @@ from typing import Any
 from wormward import __version__
 from wormward.model.findings import Cite, Finding
 from wormward.model.states import Assessment, Coverage, Edge, Host, Infection, PatientZero, Reason, Why
-from wormward.report.words import fill, harmless, stamp
+from wormward.report.words import cleaned, fill, stamp
 
 SCHEMA = "wormward.assessment/1"
 
 
 def to_json(assessment: Assessment) -> str:
     """The assessment as JSON text: two blanks of indent, UTF-8 meant, a newline at the end."""
-    return json.dumps(_clean(as_dict(assessment)), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(cleaned(as_dict(assessment)), indent=2, ensure_ascii=False) + "\n"
 
 
 def as_dict(assessment: Assessment) -> dict[str, Any]:
@@ -45,16 +45,6 @@ def as_dict(assessment: Assessment) -> dict[str, Any]:
         "passed_over": [{"why": p.why.value, "count": p.count, "names": list(p.names)} for p in assessment.passed_over],
         "tlp": assessment.tlp.label,
     }
-
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, str):
-        return harmless(value)
-    if isinstance(value, dict):
-        return {harmless(k): _clean(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_clean(v) for v in value]
-    return value
 
 
 def _letters(variant: Sequence[str]) -> str | list[str] | None:

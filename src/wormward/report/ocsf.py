@@ -19,7 +19,7 @@ from wormward.model.findings import Finding, Kind
 from wormward.model.pack import ThreatPack
 from wormward.model.states import Assessment, Host, Infection
 from wormward.report.traces import is_address, is_name, named, sort_of
-from wormward.report.words import fill, harmless
+from wormward.report.words import cleaned, fill
 
 SCHEMA = "1.5.0"
 CLASS = 2004
@@ -53,7 +53,7 @@ def to_ocsf(assessment: Assessment, packs: Sequence[ThreatPack]) -> str:
     ill = [h for h in assessment.hosts if h.verdict in _SEVERITY]
     ordered = sorted(assessment.findings, key=lambda f: (f.time, f.id))
     events = [*map(writer.finding, ordered), *map(writer.host, ill)]
-    return "".join(json.dumps(_clean(event), ensure_ascii=False) + "\n" for event in events)
+    return "".join(json.dumps(cleaned(event), ensure_ascii=False) + "\n" for event in events)
 
 
 class _Writer:
@@ -210,11 +210,3 @@ def _observable(value: str) -> dict[str, Any]:
 def _vulnerabilities(hole: str | None) -> list[dict[str, Any]] | None:
     cve = _CVE.search(hole or "")
     return [{"title": hole, "cve": {"uid": cve[0]}}] if cve else None
-
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, str):
-        return harmless(value)
-    if isinstance(value, dict):
-        return {k: _clean(v) for k, v in value.items()}
-    return [_clean(v) for v in value] if isinstance(value, list) else value

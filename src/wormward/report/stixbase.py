@@ -16,7 +16,7 @@ from typing import Any
 
 from wormward.model.own import STIX_AUTHOR
 from wormward.model.tlp import Tlp
-from wormward.report.words import harmless
+from wormward.report.words import cleaned
 
 Object = dict[str, Any]
 
@@ -47,7 +47,7 @@ class Bundle:
 
     def add(self, kind: str, created: str, said: Object) -> str:
         """A domain or relationship object that says `said` (what is None is left out); its id."""
-        body = {k: _clean(v) for k, v in said.items() if v is not None}
+        body = {k: cleaned(v) for k, v in said.items() if v is not None}
         body = {
             "created": created,
             "modified": created,
@@ -107,16 +107,6 @@ def _marking(tlp: Tlp) -> Object:
         "name": tlp.label,
         "extensions": {_TLP_EXTENSION: {"extension_type": "property-extension", "tlp_2_0": tlp.value.lower()}},
     }
-
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, str):
-        return harmless(value)
-    if isinstance(value, list):
-        return [_clean(v) for v in value]
-    if isinstance(value, dict):
-        return {k: _clean(v) for k, v in value.items()}
-    return value
 
 
 def moment(time: datetime | None) -> str | None:

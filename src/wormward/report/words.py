@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from wormward.model.text import filled
 
@@ -20,6 +21,15 @@ def harmless(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(_escape(c) if unicodedata.category(c) in _HIDDEN else c for c in text)
+
+
+def cleaned(value: Any) -> Any:
+    """Plain values as JSON has them, all texts within harmless."""
+    if isinstance(value, str):
+        return harmless(value)
+    if isinstance(value, dict):
+        return {harmless(k): cleaned(v) for k, v in value.items()}
+    return [cleaned(v) for v in value] if isinstance(value, list) else value
 
 
 def _escape(char: str) -> str:
