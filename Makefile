@@ -5,10 +5,11 @@
 #   make bench   speed, as ratios in one run            make docs    write the generated pages of docs/
 #   make setup   only set up, for working on it         make lock    pin dependencies anew (asks PyPI)
 #   make messages  bring the catalogues up to date with the code's sentences
+#   make spark   set up the other engine too (a download of 430 MB; needs Java)
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check bench setup docs messages picture lock system-demo system-test system-bench
+.PHONY: help demo test quick check bench setup spark docs messages picture lock system-demo system-test system-bench
 
 # The first Python that is new enough; Debian's own before one of pyenv.
 PYTHON ?= $(shell for p in /usr/bin/python3 python3 python3.13 python3.12 python3.11; do \
@@ -21,6 +22,7 @@ WORKERS ?= $(shell nproc)
 digest = $(shell cat $(1) pyproject.toml | sha256sum | cut -c 1-16)
 RUNTIME := .venv/.runtime-$(call digest,requirements/runtime.txt)
 DEV := .venv/.dev-$(call digest,requirements/dev.txt)
+SPARK := .venv/.spark-$(call digest,requirements/spark.txt)
 
 help:
 	@sed -n 's/^#  //p' Makefile
@@ -55,6 +57,8 @@ bench: system-bench $(DEV)
 	$(BIN)/python -m bench
 
 setup: system-demo $(DEV)
+
+spark: system-demo $(SPARK)
 
 docs: system-demo $(DEV)
 	$(BIN)/python docs/generate.py
@@ -95,6 +99,12 @@ $(DEV): | .venv/.made
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@rm -f .venv/.dev-* .venv/.runtime-* && touch $@ $(RUNTIME)
 
+# PySpark is published as source only. It is Java archives and Python: nothing is compiled, and its script runs with the
+# setuptools of the lock.
+$(SPARK): | $(DEV)
+	$(PIP) install --require-hashes --only-binary :all: --no-binary pyspark --no-build-isolation -r requirements/spark.txt
+	@rm -f .venv/.spark-* && touch $@
+
 # From PyPI alone (not from a machine's own package folders), so that every machine makes the same lock.
 COMPILE = PIP_CONFIG_FILE=$(or $(LOCK_PIP_CONFIG),/dev/null) PIP_FIND_LINKS= $(BIN)/pip-compile --quiet --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --allow-unsafe \
@@ -104,3 +114,5 @@ lock: | $(DEV)
 	sed -i '1i # Made by `make lock` from pyproject.toml: what it takes to run. Every wheel of each version, by hash.' requirements/runtime.txt
 	$(COMPILE) $(LOCK_FLAGS) --extra dev -c requirements/runtime.txt -o requirements/dev.txt pyproject.toml
 	sed -i '1i # Made by `make lock` from pyproject.toml: what it takes to test and develop; the same versions as runtime.txt.' requirements/dev.txt
+	$(COMPILE) $(LOCK_FLAGS) --extra spark -c requirements/dev.txt -o requirements/spark.txt pyproject.toml
+	sed -i '1i # Made by `make lock` from pyproject.toml: what the other engine takes; the same versions as runtime.txt.' requirements/spark.txt

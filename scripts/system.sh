@@ -11,7 +11,7 @@ set -euo pipefail
 
 DEMO=(python3-venv)
 TEST=(tshark wireshark-common nmap samba smbclient bind9 bind9-dnsutils bind9-utils curl iproute2 tcpdump util-linux chromium poppler-utils fonts-ipafont-gothic nfdump softflowd
-    libreoffice-calc-nogui)
+    libreoffice-calc-nogui default-jre-headless)
 # What these packages would start at once and at every boot. The tests start their own in a network of their own.
 UNITS=(smbd nmbd samba-ad-dc named suricata softflowd)
 

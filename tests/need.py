@@ -7,6 +7,7 @@ is named in `WORMWARD_WITHOUT` by `.ci/run`, which says so aloud.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 
@@ -35,6 +36,7 @@ PACKAGES: dict[str, str] = {
     "suricata": "suricata",
     "softflowd": "softflowd",
     "soffice": "libreoffice-calc-nogui",
+    "java": "default-jre-headless",
 }
 
 
@@ -54,6 +56,16 @@ def need_program(name: str) -> str:
     if name in os.environ.get("WORMWARD_WITHOUT", "").split():
         pytest.skip(f"{name} is not to be had from this machine's package source")
     reason = f"{name} is not installed: apt-get install {PACKAGES.get(name, name)} (or `make test`)"
+    if in_ci():
+        pytest.fail(f"{reason}; in CI nothing may be lacking")
+    pytest.skip(reason)
+
+
+def need_module(name: str, command: str) -> None:
+    """A skip that says which command installs a Python package that is an extra, where it is not there (a failure in CI)."""
+    if importlib.util.find_spec(name) is not None:
+        return
+    reason = f"{name} is not installed: {command}"
     if in_ci():
         pytest.fail(f"{reason}; in CI nothing may be lacking")
     pytest.skip(reason)

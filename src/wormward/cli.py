@@ -46,6 +46,13 @@ class FailOn(StrEnum):
     EXPOSED = "exposed"
 
 
+class EngineName(StrEnum):
+    """Who answers queries; the names of `engine.ENGINES`."""
+
+    DUCKDB = "duckdb"
+    SPARK = "spark"
+
+
 def _version(asked: bool) -> None:
     if asked:
         typer.echo(f"wormward {__version__}")
@@ -144,6 +151,10 @@ def assess(
             help="Cores that queries use (default: all). Reading uses two, making names all; taskset bounds everything.",
         ),
     ] = None,
+    engine: Annotated[
+        EngineName,
+        typer.Option("--engine", help="Who answers queries, alike: spark needs Java and the extra wormward[spark]."),
+    ] = EngineName.DUCKDB,
     lang: Annotated[
         str | None,
         typer.Option("--lang", metavar="CODE", help="Language of what people read: en or ja (default: that of the locale)."),
@@ -186,6 +197,7 @@ def assess(
             year=year,
             packs=tuple(pack or ()),
             jobs=jobs,
+            engine=engine.value,
             quiet=quiet,
             language=lang,
         )

@@ -22,7 +22,7 @@ from wormward import detect
 from wormward.annotate import Days, annotate_all
 from wormward.detect import Scope, names_unmet
 from wormward.detect.year_of_names import YearOfNames
-from wormward.engine import Duck, Survey, infer_domain_controllers, infer_forwarders, prepare, survey
+from wormward.engine import ENGINES, Engine, Survey, infer_domain_controllers, infer_forwarders, prepare, survey
 from wormward.intake import take_in
 from wormward.judge import Binding, judge
 from wormward.judge.merge import merge, named
@@ -72,17 +72,21 @@ def assess(
     workspace: Path | None = None,
     memory_bytes: int = MEMORY,
     jobs: int = 1,
+    engine_name: str = "duckdb",
     progress: Progress | None = None,
 ) -> Assessment:
     """The whole story of `wormward assess`.
 
     `since` (inclusive) and `until` (exclusive) bound the evidence that is looked at, `tolerance_days` is the pack's
     own where None. `workspace` keeps the tables: evidence that earlier runs brought is judged with what is new in
-    `paths`, and not read again. `memory_bytes` of rows are kept in memory, `jobs` are the cores that queries use. Raises
-    NoEvidenceError if nothing could be read, WorkspaceError if tables cannot be kept.
+    `paths`, and not read again. `memory_bytes` of rows are kept in memory, `jobs` are the cores that queries use,
+    `engine_name` (of `engine.ENGINES`) is who answers them. Raises NoEvidenceError if nothing could be read, WorkspaceError if
+    tables cannot be kept.
     """
     if not packs:
         raise UsageError("there is no threat pack to assess with")
+    engine_class = ENGINES[engine_name]
+    engine_class.check()
     site, progress = site or Site(), progress or Silent()
     with Workspace(workspace, memory_bytes) as store:
         Thread(target=prepare, daemon=True).start()  # meanwhile; whoever asks first waits for it
@@ -90,7 +94,7 @@ def assess(
         taken = take_in(paths, store, context, separate, lambda total: progress.begin("reading", total))
         coverage = taken.coverage
         parts = {table.name: store.parts(table.name) for table in FACTS}
-        with Duck(parts, store.sources(), since=since, until=until, threads=jobs) as engine:
+        with engine_class(parts, store.sources(), since=since, until=until, threads=jobs) as engine:
             looked = survey(engine)
             if looked.days is None and (since or until) and any(any(c.rows.values()) for c in coverage):
                 raise NoEvidenceError("nothing of the evidence lies between --since and --until; widen them")
@@ -128,7 +132,7 @@ def _context(store: Workspace, site: Site, packs: Sequence[ThreatPack], progress
     return ReadContext(store, site, wants, calls, progress.advance, lambda: YearOfNames(packs))
 
 
-def _bindings(engine: Duck) -> list[Binding]:
+def _bindings(engine: Engine) -> list[Binding]:
     """What identities each address was seen to have."""
     if "bindings" in engine.empty():
         return []
@@ -142,7 +146,7 @@ def _bindings(engine: Duck) -> list[Binding]:
     return [Binding(**row) for shown in (alone, each) for row in engine.fetch(shown)]
 
 
-def _findings(engine: Duck, pack: ThreatPack, looked: Survey, site: Site, all_time: bool) -> tuple[Scope, list[Finding]]:
+def _findings(engine: Engine, pack: ThreatPack, looked: Survey, site: Site, all_time: bool) -> tuple[Scope, list[Finding]]:
     """Annotate and detect with one pack; with what was known of the evidence as a whole."""
     first, last = looked.days or (0, 0)
     annotate_all(engine, pack, Days(first, last, all_time, looked.spans))

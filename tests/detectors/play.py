@@ -13,7 +13,7 @@ import pyarrow as pa
 from tests.detectors import toy
 from wormward.annotate import Days, annotate_all
 from wormward.detect import DETECTORS, Detector, Scope, run
-from wormward.engine import Duck, survey
+from wormward.engine import Duck, Engine, survey
 from wormward.model.findings import Finding
 from wormward.model.pack import ThreatPack
 from wormward.model.site import Site
@@ -80,7 +80,7 @@ def open_duck(rows: Rows, files: int = 4, **options: Any) -> Duck:
     return Duck({name: Parts(table(name, group)) for name, group in rows.items() if group}, sources(files), threads=1, **options)
 
 
-def annotate(duck: Duck, pack: ThreatPack, all_time: bool = False) -> Days:
+def annotate(duck: Engine, pack: ThreatPack, all_time: bool = False) -> Days:
     """Run all annotators; the days of the evidence."""
     looked = survey(duck)
     first, last = looked.days or (toy.DAY, toy.DAY)
@@ -101,11 +101,34 @@ def assess(
     """Findings of `rules` (all, if none is named) in these rows."""
     detectors: Sequence[Detector] = [d for d in DETECTORS if not rules or d.rule in rules]
     with open_duck(rows) as duck:
-        days = annotate(duck, pack, all_time)
-        looked = survey(duck)
-        seen = {"answering": looked.answering, "ports": looked.ports, "empty": duck.empty(), **scope}
-        known = Scope(days.first, days.last, pack.tolerance_days, all_time, site or Site(), **seen)
-        return run(duck.tables(), pack, known, duck.fetch, duck.cites, detectors=detectors)
+        return findings(duck, pack, detectors, all_time=all_time, site=site, **scope)
+
+
+def findings(
+    engine: Engine,
+    pack: ThreatPack = toy.PACK,
+    detectors: Sequence[Detector] = DETECTORS,
+    *,
+    all_time: bool = False,
+    site: Site | None = None,
+    **scope: Any,
+) -> list[Finding]:
+    """Annotate what `engine` shows, and what `detectors` find in it."""
+    days = annotate(engine, pack, all_time)
+    looked = survey(engine)
+    seen = {"answering": looked.answering, "ports": looked.ports, "empty": engine.empty(), **scope}
+    known = Scope(days.first, days.last, pack.tolerance_days, all_time, site or Site(), **seen)
+    return run(engine.tables(), pack, known, engine.fetch, engine.cites, detectors=detectors)
+
+
+def together(cases: Mapping[str, Rows], files: int = 4) -> tuple[dict[str, list[dict[str, Any]]], int]:
+    """The rows of several cases as one evidence, each case a site of its own with files of its own; and how many files."""
+    united: dict[str, list[dict[str, Any]]] = {}
+    for number, (name, rows) in enumerate(cases.items()):
+        for kind, group in rows.items():
+            moved = ({**row, "site": name, "file": row.get("file", 0) + number * files} for row in group)
+            united.setdefault(kind, []).extend(moved)
+    return united, files * len(cases)
 
 
 def short(finding: Finding) -> dict[str, Any]:

@@ -47,6 +47,7 @@ class Request:
     year: int | None = None
     packs: tuple[Path, ...] = ()
     jobs: int | None = None
+    engine: str = "duckdb"
     quiet: bool = False
     language: str | None = None  # what --lang says
 
@@ -76,6 +77,7 @@ def run(asked: Request) -> Assessment:
                 tolerance_days=asked.tolerance,
                 workspace=asked.workspace,
                 jobs=asked.jobs or len(os.sched_getaffinity(0)),
+                engine_name=asked.engine,
                 progress=progress,
             )
     assessment = replace(assessment, tlp=asked.tlp)

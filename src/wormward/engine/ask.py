@@ -14,7 +14,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
-from wormward.engine.duck import PartsLike
+from wormward.engine.base import PartsLike
 from wormward.model.errors import UsageError
 from wormward.model.tables import FACTS, ROW_BITS, SOURCES, Column, Table
 

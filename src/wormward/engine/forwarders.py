@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wormward.engine.duck import Duck
+from wormward.engine.base import Engine
 
 LEAST_NAMES = 20
 """Distinct names that must have been asked below first."""
@@ -20,11 +20,11 @@ MOST_EACH = 3
 """Where each was asked below by more others than this, the names are simply in many mouths, and nothing follows."""
 
 
-def infer_forwarders(duck: Duck) -> frozenset[str]:
+def infer_forwarders(engine: Engine) -> frozenset[str]:
     """Addresses that pass on listed names; needs the cut `telling_queries`. Raises WorkspaceError."""
-    if "telling_queries" in duck.empty():
+    if "telling_queries" in engine.empty():
         return frozenset()
-    lookups = duck.tables()["telling_queries"]
+    lookups = engine.tables()["telling_queries"]
     above = lookups.select("row_id", "site", "client", "source", "name", "second")
     below = lookups.filter(lookups.server.isnull())
     below = below.select("site", "name", asker=below.client, log=below.source, second=below.second).distinct()
@@ -40,7 +40,7 @@ def infer_forwarders(duck: Duck) -> frozenset[str]:
         & (judged.lookups * 100 >= judged.asked * LEAST_PERCENT)
         & (judged.pairs <= judged.lookups * MOST_EACH)
     )
-    return frozenset(row["client"] for row in duck.fetch(passing.select("client").distinct()))
+    return frozenset(row["client"] for row in engine.fetch(passing.select("client").distinct()))
 
 
 def _paired(above: Any, below: Any, seconds: int) -> Any:

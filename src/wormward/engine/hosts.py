@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wormward.engine.duck import Duck
+from wormward.engine.base import Engine
 from wormward.model.site import Site
 from wormward.model.states import SeenHost
 
@@ -87,12 +87,12 @@ class Survey:
         return sorted(seen, key=lambda h: (h.site, ip_address(h.address).version, int(ip_address(h.address))))
 
 
-def survey(duck: Duck) -> Survey:
-    """Look over all fact tables of `duck`. Raises WorkspaceError if they cannot be queried."""
-    tables, empty = duck.tables(), duck.empty()
-    shown = [duck.arrow(expression) for expression in _speakers(tables, empty)]
-    ports = frozenset(duck.distinct("flows", "server_port"))
-    lookups = None if "dns_queries" in empty else _looked_up(duck, _lookups(tables["dns_queries"]))
+def survey(engine: Engine) -> Survey:
+    """Look over all fact tables of `engine`. Raises WorkspaceError if they cannot be queried."""
+    tables, empty = engine.tables(), engine.empty()
+    shown = [engine.arrow(expression) for expression in _speakers(tables, empty)]
+    ports = frozenset(engine.distinct("flows", "server_port"))
+    lookups = None if "dns_queries" in empty else _looked_up(engine, _lookups(tables["dns_queries"]))
     if lookups is None:
         return Survey(_united(shown), frozenset(), frozenset(), ports=ports)
     answered = lookups.filter(lookups.column("answered"))
@@ -101,7 +101,7 @@ def survey(duck: Duck) -> Survey:
         shown.append(table.select(["site", column, "first_seen", "last_seen"]).rename_columns(list(_SPOKE)))
     others = answered_by.filter(pc.not_equal(answered_by.column("client"), answered_by.column("server")))
     resolvers = frozenset(a for a in others.column("server").unique().to_pylist() if _unicast(a))
-    kinds = duck.kinds()
+    kinds = engine.kinds()
     asked = {source for source in lookups.column("source").unique().to_pylist() if kinds[source].startswith(_SHOW_ANSWERS)}
     answering = frozenset(answered.column("source").unique().to_pylist()) | asked
     return Survey(_united(shown), resolvers, answering, _spans(lookups), ports)
@@ -122,10 +122,10 @@ def _lookups(queries: Any) -> Any:
     )
 
 
-def _looked_up(duck: Duck, lookups: Any) -> pa.Table:
+def _looked_up(engine: Engine, lookups: Any) -> pa.Table:
     """The rows of `_lookups`: as they were noted when the tables were written, or else by a look at all of them."""
-    noted = duck.askers()
-    return duck.arrow(lookups) if noted is None else noted.select(lookups.columns).cast(lookups.schema().to_pyarrow())
+    noted = engine.askers()
+    return engine.arrow(lookups) if noted is None else noted.select(lookups.columns).cast(lookups.schema().to_pyarrow())
 
 
 def _spans(lookups: pa.Table) -> tuple[tuple[int, int], ...]:
@@ -157,28 +157,28 @@ def _unicast(address: str) -> bool:
         return False
 
 
-def infer_domain_controllers(duck: Duck) -> frozenset[str]:
+def infer_domain_controllers(engine: Engine) -> frozenset[str]:
     """Addresses that answers to `_ldap._tcp` SRV questions name; needs the annotators' `telling_names`.
 
     Those answers give host names; their addresses stand in the additional section, or in answers to questions for
     these names.
     """
-    if "telling_names" in duck.empty():
+    if "telling_names" in engine.empty():
         return frozenset()
-    tables = duck.tables()
+    tables = engine.tables()
     telling, queries = tables["telling_names"], tables["dns_queries"]
-    services = [row["name"] for row in duck.fetch(telling.filter(telling.name.startswith(LDAP_PREFIX)))]
+    services = [row["name"] for row in engine.fetch(telling.filter(telling.name.startswith(LDAP_PREFIX)))]
     if not services:
         return frozenset()
     located = queries.filter(queries.name.isin(sorted(services)) & (queries.answers.notnull() | queries.additional.notnull()))
-    rows = duck.fetch(located.select("answers", "additional").distinct())
+    rows = engine.fetch(located.select("answers", "additional").distinct())
     names = {_host_name(answer) for row in rows for answer in row["answers"] or ()} - {""}
     glue = [pair for row in rows for pair in _glue(row["additional"] or ()) if pair[0] in names]
     found = {address for _, address in glue}
     unknown = sorted(names - {name for name, _ in glue})
     if unknown:
         asked = queries.filter(queries.name.isin(unknown) & queries.answers.notnull())
-        answers = duck.fetch(asked.select("answers").distinct())
+        answers = engine.fetch(asked.select("answers").distinct())
         found.update(answer for row in answers for answer in row["answers"] if _is_address(answer))
     return frozenset(found)
 
