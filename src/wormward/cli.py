@@ -151,10 +151,7 @@ def assess(
             help="Cores that queries use (default: all). Reading uses two, making names all; taskset bounds everything.",
         ),
     ] = None,
-    engine: Annotated[
-        EngineName,
-        typer.Option("--engine", help="Who answers queries, alike: spark needs Java and the extra wormward[spark]."),
-    ] = EngineName.DUCKDB,
+    engine: Annotated[EngineName, typer.Option("--engine", help="Who answers queries (spark is an extra).")] = EngineName.DUCKDB,
     lang: Annotated[
         str | None,
         typer.Option("--lang", metavar="CODE", help="Language of what people read: en or ja (default: that of the locale)."),
