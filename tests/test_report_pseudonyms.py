@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests.judge_help import pack
 from tests.report_help import SITE, outbreak, poisoned
 from tests.test_house_copies import strings
 from wormward.command.outputs import OUTPUTS
+from wormward.model.states import Remark
 from wormward.packs import builtin_packs
 from wormward.report.cryptopan import CryptoPan
 from wormward.report.pseudonyms import pseudonymous
@@ -93,6 +95,32 @@ def test_one_key_one_copy_and_another_key_another() -> None:
     assert {i for e in copy.edges for i in e.findings} <= known
     cited = {c.sha256 for f in copy.findings for c in f.cites}
     assert cited <= {c.sha256 for c in copy.coverage}
+
+
+def test_places_of_a_sentence() -> None:
+    """Addresses keep being addresses wherever they stand, rule numbers numbers; all else is a token."""
+    fields: dict[str, str | int] = {
+        "hosts": "10.0.0.1, 10.0.0.2, 2001:db8::7, …",
+        "host": "10.0.0.1 [Ward 7]",
+        "detail": "flags 0x0001: address 10.0.0.1, port 4000",
+        "number": "1:2009024",
+        "sinkhole": "10.0.0.1",
+        "uri": "/patients/yamada",
+        "count": 3,
+        "new": "who knows",
+    }
+    told = replace(outbreak().assessment, remarks=(Remark("x", fields),))
+    copy = pseudonymous(told, [pack()], KEY).remarks[1].fields
+    one = str(copy["sinkhole"])
+    assert is_address(one)
+    assert one != "10.0.0.1"
+    shown = str(copy["hosts"]).split(", ")
+    assert (one in shown, shown[-1], len(shown)) == (True, "…", 4)
+    assert re.fullmatch(re.escape(one) + r" \[site-[a-z2-7]{16}\]", str(copy["host"]))
+    assert copy["detail"] == f"flags 0x0001: address {one}, port 4000"
+    assert (copy["number"], copy["count"]) == ("1:2009024", 3)
+    assert re.fullmatch(r"uri-[a-z2-7]{16}", str(copy["uri"]))
+    assert re.fullmatch(r"new-[a-z2-7]{16}", str(copy["new"]))
 
 
 # Columns of the example's Zeek logs that tell who is who.

@@ -147,7 +147,10 @@ class _Copier:
         in_site = _OF_A_SITE.fullmatch(text)
         if in_site:
             return f"{self._with_addresses(name, in_site[1])} [{self._site(in_site[2])}]"
-        if name in {"detail", "hosts"}:
+        if name == "hosts":  # in the order of the pseudonyms: that of the real ones would tell something of them
+            found = sorted((self._address(a) for a in _ADDRESS.findall(text)), key=_number)
+            return ", ".join(found) + (", …" if text.endswith("…") else "")
+        if name == "detail":
             return _ADDRESS.sub(lambda found: self._address(found[0]), text)
         return self._address(text) if is_address(text) else self._token("name", text)
 
