@@ -28,7 +28,8 @@ PORTABLE = frozenset({
     "Literal", "Cast", "Coalesce", "IfElse", "InValues", "Between", "IsNull", "NotNull", "Equals", "NotEquals", "Less",
     "LessEqual", "Greater", "GreaterEqual", "And", "Or", "Not", "Add", "Subtract", "Multiply", "FloorDivide", "Abs",
     "BitwiseRightShift", "Max", "Min", "Sum", "CountStar", "CountDistinct", "ArrayCollect", "WindowFunction", "WindowBoundary",
-    "SortKey", "Lag", "RowNumber", "Lowercase", "StringConcat", "StringContains", "StringLength", "StartsWith", "StringReplace", "Translate",
+    "SortKey", "Lag", "RowNumber", "Lowercase", "StringConcat", "StringContains", "StringLength", "StartsWith",
+    "StringReplace", "Translate",
 })  # fmt: skip
 _ORDERED = (ops.Lag, ops.RowNumber)  # what says something only of rows in an order
 _MAY_HOLD_LISTS = (ops.ArrayCollect, ops.Field)  # a list is handed on to `refine`, which puts it in order, and never asked about

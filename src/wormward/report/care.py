@@ -43,8 +43,8 @@ KEEPS_WORDS = (
 )  # fmt: skip
 """Words of an inventory that speak of what keeps care or production running."""
 
-KEEPS_ROLES = frozenset({"domain-controller", "resolver", "proxy", "dhcp-server"})
-"""Roles that the evidence or `site.toml` shows."""
+KEEPS_ROLES = frozenset({"domain-controller", "resolver", "proxy", "dhcp-server", "nat"})
+"""Roles that the evidence or `site.toml` shows; behind an address translation many hosts stand."""
 
 
 def _words(words: tuple[str, ...]) -> re.Pattern[str]:
@@ -59,7 +59,8 @@ _NEAR, _KEEPS = _words(NEAR_WORDS), _words(KEEPS_WORDS)
 
 def described(host: Host) -> str:
     """What an inventory says of a host, in one text; empty if nothing."""
-    told = (getattr(host, name, "") for name in ("role", "place", "os", "note"))
+    item = getattr(host, "inventory", None) or host
+    told = (getattr(item, name, "") for name in ("role", "place", "os"))
     return " ".join(str(text) for text in told if text)
 
 
