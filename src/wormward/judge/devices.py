@@ -1,81 +1,61 @@
 """Which addresses are one device at what time, and what it is called.
 
-A network card's address (MAC) makes a device: what an address did is the card's that held it then, and is told under
-the address that the card had last. Where that is not clear (nothing says who held the address at that time, the card has
-very many addresses: a router, or has no address left that is its own), things stay as they are, one host an address;
-an address that changed hands says so.
+What an address did is the device's that held it then (`identities`), and is told under the address that the device had last.
+Where that is not clear (nothing says who held the address at that time, or the device has no address left that is its
+own), things stay as they are, one host an address; an address that changed hands says so.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from wormward.judge import identities
+from wormward.judge.identities import MOST_ADDRESSES, Binding, Tenure, Tenures, holder, item_of, short
 from wormward.judge.weigh import Key
 from wormward.model.findings import Finding
-from wormward.model.states import SeenHost
+from wormward.model.inventory import Inventory, Item
+from wormward.model.states import KnownBy, SeenHost
 
-MOST_ADDRESSES = 8
-"""A card with more addresses is a router or a pool, not a device."""
+__all__ = ["MOST_ADDRESSES", "Binding", "Devices", "Tenure", "devices"]
 
 _NAMES = ("dns-name", "netbios-name", "dhcp-name")
 """Kinds of names, the best last: what a device calls itself stands before what others call it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Binding:
-    """An identity of a kind (`mac`, `dhcp-name`, ...) that an address had, last at `last`, first at `first` (None: then).
-
-    An identity that an address had, lost and had again is told by several bindings.
-    """
-
-    site: str
-    address: str
-    kind: str
-    value: str
-    last: datetime
-    first: datetime | None = None
-
-    @property
-    def begin(self) -> datetime:
-        """When the address was first seen to have it."""
-        return self.first or self.last
-
-
-@dataclass(frozen=True, slots=True)
-class Tenure:
-    """From `begin` on, until the next one's, an address was held by one card."""
-
-    begin: datetime
-    card: str
-
-
-@dataclass(frozen=True, slots=True)
 class Devices:
     """Which device an address was at a time, its other addresses and its name.
 
-    `tenures` are those of each address whose cards are known, in time order; `last` maps a card to the address that it
-    is known by; `homes` maps that back to all its addresses; `names` to its name; `spoken` has all names of an address
-    with the time from which each was its.
+    `tenures` are those of each address whose holders are known, in time order; `last` maps a device to the address that it
+    is known by; `homes` maps that back to all its addresses; `names` to its name; `items` to what the inventory says of it;
+    `spoken` has all names of an address with the time from which each was its.
     """
 
-    tenures: Mapping[Key, tuple[Tenure, ...]]
+    tenures: Tenures
     last: Mapping[Key, str]
     homes: Mapping[Key, tuple[str, ...]]
     names: Mapping[Key, str]
     spoken: Mapping[Key, tuple[tuple[datetime, str], ...]]
+    items: Mapping[Key, Item]
 
     def home(self, site: str, address: str, time: datetime) -> str:
         """The address by which the device is known that was `address` at `time`."""
-        card = _holder(self.tenures.get((site, address), ()), time)
-        return self.last.get((site, card), address) if card else address
+        held = holder(self.tenures.get((site, address), ()), time)
+        return self.last.get((site, held.device), address) if held else address
+
+    def known_by(self, key: Key) -> KnownBy:
+        """What binds the address of a host to a device; `address` where nothing does."""
+        told = self.tenures.get(key, ())
+        if key in self.items and not told:
+            return KnownBy.INVENTORY
+        return KnownBy(told[-1].known_by) if told and "@" not in told[-1].device else KnownBy.ADDRESS
 
     def changed_hands(self, site: str, address: str, time: datetime) -> tuple[datetime, str] | None:
         """If `address` came to another card after `time`: when, and what its device called itself before (or "")."""
         tenures = self.tenures.get((site, address), ())
-        if len(tenures) < 2 or time >= tenures[-1].begin:
+        if len(tenures) < 2 or time >= tenures[-1].begin or any(t.known_by == "name" for t in tenures):
             return None
         before = [name for begin, name in self.spoken.get((site, address), ()) if begin <= time]
         return tenures[-1].begin, before[-1] if before else ""
@@ -101,48 +81,67 @@ class Devices:
         return list(merged.values())
 
 
-def _holder(tenures: Sequence[Tenure], time: datetime) -> str | None:
-    """The card that held an address at `time`; before its first tenure only where there was never another card."""
-    if len(tenures) == 1:
-        return tenures[0].card
-    place = bisect_right([t.begin for t in tenures], time)
-    return tenures[place - 1].card if place else None
+def devices(
+    bindings: Sequence[Binding],
+    seen: Sequence[SeenHost] = (),
+    inventory: Inventory | None = None,
+    site: str = "site",
+    nat: frozenset[str] = frozenset(),
+) -> Devices:
+    """What `bindings` and the inventory tell of the devices of `seen`; their order does not matter.
 
-
-def devices(bindings: Sequence[Binding]) -> Devices:
-    """What `bindings` tell of the site's devices; their order does not matter."""
-    tenures = _tenures(bindings)
-    cards: dict[Key, dict[str, datetime]] = {}
+    Behind the addresses `nat` stand many devices. Items of the inventory that name no site are of `site`.
+    """
+    tenures = identities.tenures(bindings, seen, inventory, site, nat)
+    heard = {(s.site, s.address): s.last_seen for s in seen}
     for b in bindings:
+        key = (b.site, b.address)
         if b.kind == "mac":
-            had = cards.setdefault((b.site, b.value), {})
-            had[b.address] = max(b.last, had.get(b.address, b.last))
+            heard[key] = max(b.last, heard.get(key, b.last))
+    had: dict[Key, dict[str, datetime]] = {}
+    for (where, address), told in tenures.items():
+        for tenure in told:
+            if (where, address) in heard:
+                had.setdefault((where, tenure.device), {})[address] = _until(tenure, told, heard[where, address])
     last: dict[Key, str] = {}
     homes: dict[Key, tuple[str, ...]] = {}
-    for (site, card), had in sorted(cards.items()):
-        own = [address for address in sorted(had) if tenures[site, address][-1].card == card]
-        if own and len(had) <= MOST_ADDRESSES:
-            latest = max(own, key=lambda address: had[address])
-            last[site, card] = latest
-            if len(had) > 1:
-                homes[site, latest] = (latest, *sorted(set(had) - {latest}))
-    found = Devices(tenures, last, homes, {}, _spoken(bindings))
-    return replace(found, names=_names(bindings, found))
+    for (where, device), addresses in sorted(had.items()):
+        own = [address for address in sorted(addresses) if tenures[where, address][-1].device == device]
+        if own:
+            latest = max(own, key=lambda address: (":" not in address, addresses[address]))
+            last[where, device] = latest
+            if len(addresses) > 1:
+                homes[where, latest] = (latest, *sorted(set(addresses) - {latest}))
+    found = Devices(tenures, last, homes, {}, _spoken(bindings), {})
+    named = replace(found, names=_names(bindings, found))
+    items = _items(named, seen, inventory, site)
+    return replace(named, items=items, names={**named.names, **{key: i.name for key, i in items.items() if i.name}})
 
 
-def _tenures(bindings: Sequence[Binding]) -> dict[Key, tuple[Tenure, ...]]:
-    """Who held each address from when on: a card's tenure begins with the first binding that another card's precedes."""
-    told: dict[Key, set[tuple[datetime, str]]] = {}
-    for b in bindings:
-        if b.kind == "mac":
-            told.setdefault((b.site, b.address), set()).update({(b.begin, b.value), (b.last, b.value)})
-    out: dict[Key, tuple[Tenure, ...]] = {}
-    for key, points in told.items():
-        runs: list[Tenure] = []
-        for begin, card in sorted(points):
-            if not runs or runs[-1].card != card:
-                runs.append(Tenure(begin, card))
-        out[key] = tuple(runs)
+def _until(tenure: Tenure, told: Sequence[Tenure], heard: datetime) -> datetime:
+    """Until when a device had an address: until the next one's tenure, or as long as the address was heard of."""
+    place = told.index(tenure)
+    return told[place + 1].begin if place + 1 < len(told) else heard
+
+
+def _items(found: Devices, seen: Sequence[SeenHost], inventory: Inventory | None, site: str) -> dict[Key, Item]:
+    """What the inventory says of each address: by its holder; else by a name that one device and one item have."""
+    if inventory is None:
+        return {}
+    out = {key: item for key, told in found.tenures.items() if (item := item_of(told[-1].device, inventory))}
+    taken = {item.line for key, item in out.items() if found.last.get((key[0], found.tenures[key][-1].device))}
+    called: dict[Key, list[Key]] = {}
+    for host in found.seen(seen):
+        key = (host.site, host.address)
+        if key in found.names and key not in out:
+            called.setdefault((host.site, short(found.names[key])), []).append(key)
+    wanted: dict[Key, list[Item]] = {}
+    for item in inventory.items:
+        if item.name and item.line not in taken:
+            wanted.setdefault((item.site or site, short(item.name)), []).append(item)
+    for name, keys in called.items():
+        if len(keys) == 1 and len(wanted.get(name, ())) == 1:
+            out[keys[0]] = wanted[name][0]
     return out
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
+from wormward.model.inventory import Inventory
+
 # Without ranges of its own, a site is the addresses that nobody else can own.
 PRIVATE = tuple(
     ip_network(n)
@@ -43,7 +45,7 @@ class Site:
     `domain_controllers`, `resolvers`, `scanners` and `proxies` are addresses as text; `time_zone` is an IANA name that
     log stamps without a zone are read in (None: UTC is assumed, and coverage says so). `year` is that of the first
     line of logs whose stamps have none (None: such logs are not read, and coverage says so). `sources` say of some of the
-    files otherwise.
+    files otherwise. `nat` are addresses behind which many hosts stand.
     """
 
     name: str = "site"
@@ -52,9 +54,11 @@ class Site:
     resolvers: frozenset[str] = frozenset()
     scanners: frozenset[str] = frozenset()
     proxies: frozenset[str] = frozenset()
+    nat: frozenset[str] = frozenset()
     time_zone: str | None = None
     year: int | None = None
     sources: tuple[SourceRule, ...] = ()
+    inventory: Inventory | None = None
 
     def holds(self, address: str) -> bool:
         """True if `address` belongs to the site (its ranges, or private ranges where it has none)."""

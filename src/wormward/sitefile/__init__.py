@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from wormward.model.errors import SiteError, UsageError
 from wormward.model.site import Site, SourceRule
 from wormward.model.text import printable
-from wormward.sitefile.form import SiteForm, SiteTable, SourceTable, Strict, address, zone
+from wormward.sitefile import inventory
+from wormward.sitefile.form import ColumnsTable, SiteForm, SiteTable, SourceTable, Strict, address, zone
 
 _TABLES: dict[str, type[Strict]] = {"site": SiteTable, "source": SourceTable}
 _MEANT = {
@@ -41,9 +42,14 @@ def load_site(path: Path) -> Site:
         what = f"unknown key {printable(min(values))!r}" if values.keys() - _TABLES else "the table [site] is missing"
         raise SiteError(f"{shown}: {what}; what is said of the site stands below one line [site], see docs/site.md")
     try:
-        return _site(SiteForm.model_validate(values))
+        form = SiteForm.model_validate(values)
     except ValidationError as error:
         raise SiteError(f"{shown}: {_sentence(error)}") from error
+    site = _site(form)
+    if form.site.inventory is None:
+        return site
+    columns = form.site.columns.model_dump(exclude_none=True)
+    return replace(site, inventory=inventory.load(path.parent / form.site.inventory, columns))
 
 
 def _site(form: SiteForm) -> Site:
@@ -55,6 +61,7 @@ def _site(form: SiteForm) -> Site:
         resolvers=frozenset(said.resolvers),
         scanners=frozenset(said.scanners),
         proxies=frozenset(said.proxies),
+        nat=frozenset(said.nat),
         time_zone=said.time_zone,
         year=said.year,
         sources=tuple(SourceRule(s.files, s.kind, s.site, s.time_zone, s.year, s.clock_error_seconds) for s in form.source),
@@ -67,7 +74,8 @@ def _sentence(error: ValidationError) -> str:
     where = _key(first["loc"])
     kind = first["type"]
     if kind == "extra_forbidden":
-        table = _TABLES.get(str(first["loc"][0])) if len(first["loc"]) > 1 else None
+        inner = len(first["loc"]) > 1
+        table = ColumnsTable if "columns" in first["loc"][:-1] else _TABLES.get(str(first["loc"][0])) if inner else None
         keys = ", ".join(table.model_fields if table else (*_TABLES,))
         return f"unknown key {where}; remove it, or write one of {keys}"
     if kind in _MEANT:

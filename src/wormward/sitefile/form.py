@@ -66,6 +66,18 @@ class Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
+class ColumnsTable(Strict):
+    """What columns of the inventory are called, where the usual words (English or Japanese) do not tell."""
+
+    name: Name | None = Field(None, description="The host's name.", examples=["ホスト名"])
+    address: Name | None = Field(None, description="Its addresses, several apart by blank, comma or semicolon.", examples=["IPアドレス"])
+    mac: Name | None = Field(None, description="The MACs of its cards, likewise.", examples=["MACアドレス"])
+    place: Name | None = Field(None, description="Where it stands.", examples=["設置場所"])
+    role: Name | None = Field(None, description="What it is for.", examples=["用途"])
+    os: Name | None = Field(None, description="Its operating system.", examples=["OS"])
+    site: Name | None = Field(None, description="Of which site it is, if there are several.", examples=["拠点"])
+
+
 class SiteTable(Strict):
     """The site as a whole. Addresses are those of every site in the evidence, if there are several."""
 
@@ -91,6 +103,19 @@ class SiteTable(Strict):
     proxies: Addresses = Field(
         [], description="What they ask for, they ask for others: that is not held against them.", examples=[["10.20.0.15"]]
     )
+    nat: Addresses = Field(
+        [],
+        description="Addresses behind which many hosts stand (address translation, a terminal server): the answer is of one of "
+        "them, and such an address is joined with no other.",
+        examples=[["10.20.0.1"]],
+    )
+    inventory: Name | None = Field(
+        None,
+        description="A CSV of the site's hosts, beside this file: UTF-8, UTF-16 or cp932; comma, semicolon or tab. It names "
+        "hosts, joins addresses and MACs to devices, and hosts that nothing showed are listed as `unknown`.",
+        examples=["inventory.csv"],
+    )
+    columns: ColumnsTable = Field(ColumnsTable(), description="See `[site.columns]`.")
     time_zone: Zone | None = Field(
         None,
         description="IANA name of the zone of stamps that carry none. Without: UTC, and coverage says so.",
@@ -143,7 +168,7 @@ class SiteForm(Strict):
     source: Annotated[list[SourceTable], Field(max_length=1000)] = []
 
 
-TABLES: dict[str, type[Strict]] = {"[site]": SiteTable, "[[source]]": SourceTable}
+TABLES: dict[str, type[Strict]] = {"[site]": SiteTable, "[site.columns]": ColumnsTable, "[[source]]": SourceTable}
 INTRODUCTION = """
 What the software cannot see and a person can say: `wormward assess --site site.toml`. Everything works without it, and the
 report says what it would have added. The file is TOML in UTF-8; unknown keys are refused, since a misspelt one would be
