@@ -130,6 +130,8 @@ def shown_type(kind: Any) -> str:
     """The type of a key as people name it."""
     if "integer" in str(kind):
         return "whole number"
+    if "$ref" in str(kind):
+        return "table"
     return "list of texts" if kind.get("type") == "array" else "text"
 
 
@@ -137,7 +139,7 @@ def site_rows(table: type[form.Strict]) -> Iterator[str]:
     """One row a key: its type, default, and what it changes."""
     described = table.model_json_schema()["properties"]
     for key, field in table.model_fields.items():
-        default = "" if field.default in (None, []) else f"`{tomled(field.default)}`"
+        default = f"`{tomled(field.default)}`" if isinstance(field.default, str) else ""
         yield f"| `{key}` | {shown_type(described[key])} | {default} | {cell(field.description or '')} |"
 
 

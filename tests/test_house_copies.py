@@ -15,9 +15,10 @@ from wormward.report import pseudonyms
 
 DECIDED: dict[type, str] = {
     Assessment: "pack as_of site tolerance_days all_time hosts findings edges patient_zero coverage notes since until "
-    "passed_over remarks tlp",
+    "passed_over remarks tlp listed",
     Host: "address addresses device site verdict unknown_because exposure protection threat variant detail names confidence "
-    "first_seen last_seen infected_by reasons history would_decide clock_offset_days roles way",
+    "first_seen last_seen infected_by reasons history would_decide clock_offset_days roles way "
+    "known_by inventory",
     Finding: "rule kind actor target site time time_last count sentence fields rows cites table variants vulnerability milli key "
     "id",
     Coverage: "source sha256 kind unit begin end time_zone time_zone_known rows problems blind duplicate_of group notes "
@@ -41,7 +42,21 @@ def test_every_field_was_decided_on() -> None:
 
 def test_every_place_of_a_sentence_was_decided_on(repo: Path) -> None:
     """A text that fills a place is a token unless it is named in one of the two lists; the tokens are these."""
-    tokens = {"command", "device", "examples", "mark", "name", "path", "pipe", "reporter", "sensor", "share", "signature", "uri"}
+    tokens = {
+        "command",
+        "device",
+        "examples",
+        "mark",
+        "name",
+        "path",
+        "pipe",
+        "reporter",
+        "sensor",
+        "share",
+        "signature",
+        "source",
+        "uri",
+    }
     used = {place for text in sentences(repo) for place in re.findall(r"\{([a-z_]\w*)[}|]", text)}
     texts = used - NUMBERS
     assert texts <= pseudonyms.KEPT_FIELDS | pseudonyms.ADDRESS_FIELDS | tokens
@@ -50,7 +65,8 @@ def test_every_place_of_a_sentence_was_decided_on(repo: Path) -> None:
 NUMBERS = {
     "asked", "by_address", "by_week", "contacts", "count", "days", "days_apart", "exchangers", "failed", "failures", "forms",
     "hours", "minutes", "most", "names", "number", "offset", "offset_days", "opnum", "others", "packets", "peers", "requests",
-    "servers", "sites", "step", "targets", "tried", "users", "waves", "week_offset",
+    "servers", "sites", "step",
+    "infected", "observed", "total", "unlisted", "unseen", "targets", "tried", "users", "waves", "week_offset",
 }  # fmt: skip
 """Places that numbers fill."""
 

@@ -24,7 +24,7 @@ def told(bindings: Sequence[Binding]) -> Told:
 
 
 def card(address: str, mac: str, at: str) -> Binding:
-    return Binding("site", address, "mac", mac, clock(at))
+    return Binding("site", address, "mac", f"02:00:5e:00:53:{mac}", clock(at))
 
 
 def test_a_device_that_changed_its_address_is_weighed_as_one() -> None:

@@ -82,10 +82,13 @@ def test_a_wrong_site_file_names_the_key_and_what_to_do(tmp_path: Path, text: st
 def test_the_documented_example_loads_and_has_every_key(tmp_path: Path, repo: Path) -> None:
     page = (repo / "docs/site.md").read_text(encoding="utf-8")
     example = page.partition("```toml\n")[2].partition("```")[0]
+    (tmp_path / "inventory.csv").write_text("ホスト名,IPアドレス,MACアドレス,設置場所,用途,OS,拠点\npc1,10.20.0.9,,1F,,,\n")
     site = load(tmp_path, example)
+    assert site.inventory is not None
+    assert site.inventory.items[0].place == "1F"
     assert site.sources[0].clock_error_s == 90
     for table in form.TABLES.values():
-        assert all(f"\n{key} = " in example for key in table.model_fields)
+        assert all(f"\n{key} = " in example for key in table.model_fields if key != "columns")
 
 
 def test_kinds_of_sources_are_those_of_the_readers() -> None:

@@ -25,8 +25,9 @@ from wormward.detect.year_of_names import YearOfNames
 from wormward.engine import ENGINES, Engine, Survey, infer_domain_controllers, infer_forwarders, prepare, survey
 from wormward.intake import take_in
 from wormward.judge import Binding, judge
+from wormward.judge.inventory import with_inventory
 from wormward.judge.merge import merge, named
-from wormward.judge.wording import closed_network
+from wormward.judge.wording import closed_network, of_inventory
 from wormward.model.errors import NoEvidenceError, UsageError
 from wormward.model.findings import Finding
 from wormward.model.pack import ThreatPack
@@ -35,6 +36,9 @@ from wormward.model.site import Site
 from wormward.model.states import Assessment, Remark
 from wormward.model.tables import FACTS
 from wormward.store import MEMORY, Workspace
+
+MOST_SIGHTED = 520
+"""An identity at more addresses is no device's (see `judge.identities`), and its sightings may be many millions."""
 
 
 class Progress(Protocol):
@@ -122,7 +126,15 @@ def assess(
                 )
     merged = merge(judged)
     remarks += closed_network(merged.hosts)
-    return replace(merged, since=since, until=until, passed_over=taken.passed_over, remarks=tuple(remarks))
+    remarks += of_inventory(merged.listed, merged.hosts)
+    return replace(
+        merged,
+        coverage=with_inventory(merged.coverage, site.inventory),
+        since=since,
+        until=until,
+        passed_over=taken.passed_over,
+        remarks=tuple(remarks),
+    )
 
 
 def _context(store: Workspace, site: Site, packs: Sequence[ThreatPack], progress: Progress) -> ReadContext:
@@ -139,10 +151,15 @@ def _bindings(engine: Engine) -> list[Binding]:
     rows = engine.tables()["bindings"]
     by = ("site", "address", "kind", "value")
     spans = rows.group_by(*by).agg(first=rows.time.min(), last=rows.time.max())
-    # Where an address had several identities of a kind, each sighting counts: it may have come back to one of them.
-    several = spans.group_by("site", "address", "kind").agg(count=spans.count()).filter(lambda t: t["count"] > 1)
-    each = rows.semi_join(several, ["site", "address", "kind"]).select(*by, first=rows.time, last=rows.time).distinct()
-    alone = spans.anti_join(several, ["site", "address", "kind"])
+    # Where an address had several identities of a kind, or an identity several addresses, each sighting counts: it may have
+    # come back to one of them. What has more addresses than a device can have is a router or a pool, its sightings tell nothing.
+    ones, others = ("site", "address", "kind"), ("site", "kind", "value")
+    several = spans.group_by(*ones).agg(count=spans.count()).filter(lambda t: t["count"] > 1)
+    moved = spans.group_by(*others).agg(count=spans.count()).filter(lambda t: (t["count"] > 1) & (t["count"] <= MOST_SIGHTED))
+    told = spans.select(*by)
+    single = told.semi_join(several, list(ones)).union(told.semi_join(moved, list(others)), distinct=True)
+    each = rows.semi_join(single, list(by)).select(*by, first=rows.time, last=rows.time).distinct()
+    alone = spans.anti_join(single, list(by))
     return [Binding(**row) for shown in (alone, each) for row in engine.fetch(shown)]
 
 

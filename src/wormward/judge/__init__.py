@@ -13,7 +13,8 @@ from ipaddress import ip_address
 
 from wormward.judge.devices import Binding, devices
 from wormward.judge.graph import LIKELY, Arrival, arrivals, patient_zero
-from wormward.judge.hosts import ILL, Case
+from wormward.judge.hosts import ILL, NAT, Case
+from wormward.judge.inventory import compare, identity_notes
 from wormward.judge.variants import Strain, settle, strain
 from wormward.judge.weigh import Key, Tally, once, weigh
 from wormward.judge.wording import NO_INVENTORY, NO_RANGES, OUTSIDERS, TRAFFIC_ONLY, shown_tables
@@ -47,7 +48,7 @@ def judge(
     `as_of` is the latest time in the evidence: the assessment speaks of the world until then. `bindings` tell which
     addresses are one device, and its name.
     """
-    known = devices(bindings)
+    known = devices(bindings, seen, site.inventory, site.name, site.nat)
     findings = once(known.finding(f) for f in findings)
     seen = known.seen(seen)
     tallies = weigh(findings, pack.judge, site.scanners)
@@ -55,6 +56,8 @@ def judge(
     found = {key: arrival for key, arrival in arrivals(findings, tallies, pack.judge).items() if key in listed}
     case = Case(tallies, found, _strains(tallies, found, pack), shown_tables(coverage), known, pack, _named(findings))
     hosts = tuple(case.host(key, listed[key]) for key in sorted(listed, key=_by_address))
+    share, absent = compare(hosts, site.inventory, site.name)
+    hosts = tuple(sorted((*hosts, *absent), key=lambda h: _by_address((h.site, h.address))))
     inside = {(h.site, h.address): h.first_seen for h in hosts if h.first_seen and OUTSIDE not in h.roles}
     unlisted = any(t.verdict in ILL and key not in listed for key, t in tallies.items())
     return Assessment(
@@ -68,7 +71,14 @@ def judge(
         edges=tuple(sorted((e for a in found.values() for e in a.edges), key=lambda e: (e.time, e.end, -e.likelihood, e.start))),
         patient_zero=patient_zero(found, inside),
         coverage=tuple(coverage),
-        notes=(TRAFFIC_ONLY, *(() if site.ranges else (NO_RANGES,)), NO_INVENTORY, *((OUTSIDERS,) if unlisted else ())),
+        notes=(
+            TRAFFIC_ONLY,
+            *(() if site.ranges else (NO_RANGES,)),
+            *(() if site.inventory else (NO_INVENTORY,)),
+            *((OUTSIDERS,) if unlisted else ()),
+            *identity_notes(hosts),
+        ),
+        listed=share,
     )
 
 
@@ -115,6 +125,7 @@ def _listed(
         key: tuple(sorted({
             *roles.get(key, ()),
             *(("scanner",) if key[1] in site.scanners else ()),
+            *((NAT,) if key[1] in site.nat else ()),
             *(() if key in inside else (OUTSIDE,)),
             *((REPORTED,) if key in reported and key not in roles else ()),
         }))

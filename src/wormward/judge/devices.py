@@ -93,11 +93,10 @@ def devices(
     Behind the addresses `nat` stand many devices. Items of the inventory that name no site are of `site`.
     """
     tenures = identities.tenures(bindings, seen, inventory, site, nat)
-    heard = {(s.site, s.address): s.last_seen for s in seen}
+    heard: dict[Key, datetime] = {}
     for b in bindings:
-        key = (b.site, b.address)
-        if b.kind == "mac":
-            heard[key] = max(b.last, heard.get(key, b.last))
+        heard[b.site, b.address] = max(b.last, heard.get((b.site, b.address), b.last))
+    heard = {(s.site, s.address): s.last_seen for s in seen} | heard  # who is bound later has it now, whoever spoke last
     had: dict[Key, dict[str, datetime]] = {}
     for (where, address), told in tenures.items():
         for tenure in told:

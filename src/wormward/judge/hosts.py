@@ -15,11 +15,22 @@ from wormward.judge.devices import Devices
 from wormward.judge.graph import Arrival
 from wormward.judge.variants import Strain, covering
 from wormward.judge.weigh import Key, Sign, Tally, confidence
-from wormward.judge.wording import INHERITED, TOGETHER, UNWEIGHED, changed_hands, clock_offset, clock_reason, would_decide
+from wormward.judge.wording import (
+    BEHIND_NAT,
+    INHERITED,
+    TOGETHER,
+    UNWEIGHED,
+    changed_hands,
+    clock_offset,
+    clock_reason,
+    would_decide,
+)
 from wormward.model.pack import ThreatPack
 from wormward.model.states import Exposure, Host, Infection, Protection, Reason, Way, Why
 
 ILL = (Infection.INFECTED, Infection.SUSPECTED)
+NAT = "nat"
+"""The role of an address behind which many hosts stand."""
 _NOTHING = Tally(0, (), (), None)
 
 
@@ -48,6 +59,8 @@ class Case:
         changed = self.devices.changed_hands(*key, first) if first else None
         if changed:
             reasons = (*reasons, changed_hands(*changed))
+        if NAT in roles:
+            reasons = (*reasons, Reason("site.nat", BEHIND_NAT, {}, (), 0)) if reasons else ()
         silent = Why.NOT_CONCLUSIVE if reasons else Why.SILENT
         return Host(
             address=key[1],
@@ -72,6 +85,8 @@ class Case:
             clock_offset_days=offset,
             roles=roles,
             way=self._way(arrival, carried),
+            known_by=self.devices.known_by(key),
+            inventory=self.devices.items.get(key),
         )
 
     def _covered(self, letters: tuple[str, ...]) -> tuple[str, ...]:

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv6Address, ip_address
+from itertools import pairwise
 from typing import Final
 
 from wormward.judge.weigh import Key
@@ -31,7 +32,7 @@ MOST_ADDRESSES_6: Final = 512
 """Of IPv6 a device has a new one every day, if it keeps its privacy (RFC 8981)."""
 AT_ONCE: Final = timedelta(hours=1)
 """A card that is back at an earlier address so soon has not moved: two devices use it, or one has both addresses."""
-_SHARED = re.compile(r"00:00:5e:00:0[12]:|00:00:0c:07:ac:|00:00:0c:9f:f|00:05:73:a0:0|00:07:b4:|02:bf:|03:bf:|02:0[1-9a-f]:")
+_SHARED = re.compile(r"00:00:5e:00:0[12]:|00:00:0c:07:ac:|00:00:0c:9f:f|00:05:73:a0:0|00:07:b4:|02:bf:|03:bf:")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _ALWAYS = datetime(1, 1, 2, tzinfo=UTC)
 _ITEM = "item "
@@ -150,8 +151,8 @@ def _by_card(cards: Sequence[Binding]) -> dict[Key, tuple[Tenure, ...]]:
     return out
 
 
-def _too_many(addresses: Iterable[str]) -> bool:
-    six = sum(_is_ipv6(a) for a in (addresses := list(addresses)))
+def _too_many(addresses: Collection[str]) -> bool:
+    six = sum(map(_is_ipv6, addresses))
     return six > MOST_ADDRESSES_6 or len(addresses) - six > MOST_ADDRESSES
 
 
@@ -248,7 +249,7 @@ def _life(
 def _overlap(lives: Sequence[tuple[bool, datetime, datetime]]) -> bool:
     """True if two lives of one version of IP meet."""
     ordered = sorted(lives)
-    return any(a[0] == b[0] and b[1] <= a[2] for a, b in zip(ordered, ordered[1:], strict=False))
+    return any(a[0] == b[0] and b[1] <= a[2] for a, b in pairwise(ordered))
 
 
 # -- inventory -----------------------------------------------------------------------------------------------------------

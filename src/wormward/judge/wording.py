@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from wormward.judge.weigh import Tally
-from wormward.model.states import Coverage, Host, Infection, Reason, Remark
+from wormward.model.states import Coverage, Host, Infection, Listed, Reason, Remark
 from wormward.model.text import N_
 
 SCANNERS = N_(
@@ -45,6 +45,7 @@ CHANGED_HANDS = N_(
 CHANGED_HANDS_UNNAMED = N_(
     "Its address came to another device at {time}: what was seen before that was the one that had it then, whose name is unknown."
 )
+BEHIND_NAT = N_("Many hosts stand behind this address (site.toml, nat): the answer is of one of them; its own logs tell which.")
 INHERITED = N_("Its own traffic leaves the variant open; {other} carried variant {variant} when the worm passed between them.")
 
 TRAFFIC_ONLY = N_("Traffic alone never shows that a host is clean; a host that showed nothing is unknown.")
@@ -54,6 +55,16 @@ OUTSIDERS = N_(
     "Give the site's address ranges if some of them are yours."
 )
 NO_INVENTORY = N_("No inventory of the site was given: hosts that sent nothing past the sensors are not listed.")
+
+BY_ADDRESS = N_(
+    "Nothing binds the addresses of some hosts to a device (a lease, a card, a name, the inventory): there the address is taken "
+    "for the device, and one device may be listed several times or several as one."
+)
+INVENTORY = N_(
+    "The inventory {source} lists {total} {total|host|hosts}: {observed} {observed|was|were} seen in this evidence, {infected} "
+    "of these {infected|is|are} infected; of {unseen} it shows nothing. {unlisted} {unlisted|host|hosts} of the site that "
+    "{unlisted|was|were} seen {unlisted|does|do} not stand in it."
+)
 
 LIKE_A_SCANNER = frozenset({"scan.smb", "scan.probe", "exploit.path", "exploit.call", "logon.burst", "logon.unshown"})
 """Rules that meet what a vulnerability scanner does too."""
@@ -71,6 +82,22 @@ def closed_network(hosts: Sequence[Host]) -> tuple[Remark, ...]:
     asking = [h for h in hosts if h.verdict is Infection.UNKNOWN and any(r.rule == DATE_SITES for r in h.reasons)]
     named = ", ".join(h.address for h in asking[:MOST_HOSTS]) + (", …" if len(asking) > MOST_HOSTS else "")
     return (Remark(CLOSED, {"number": len(asking), "hosts": named}),) if asking else ()
+
+
+def of_inventory(listed: Listed | None, hosts: Sequence[Host]) -> tuple[Remark, ...]:
+    """The first page's sentence on how much of the inventory was seen."""
+    if listed is None:
+        return ()
+    infected = sum(h.verdict is Infection.INFECTED and h.inventory is not None for h in hosts)
+    fields: dict[str, str | int] = {
+        "source": listed.source,
+        "total": listed.hosts,
+        "observed": listed.observed,
+        "infected": infected,
+        "unseen": listed.hosts - listed.observed,
+        "unlisted": listed.unlisted,
+    }
+    return (Remark(INVENTORY, fields),)
 
 
 def changed_hands(time: datetime, device: str) -> Reason:

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from wormward.model.findings import Finding
+from wormward.model.inventory import Item
 from wormward.model.tlp import Tlp
 
 
@@ -55,6 +56,15 @@ class Why(StrEnum):
     NOT_OBSERVED = "not_observed"
     SILENT = "silent"  # the host was seen, nothing of the worm was
     NOT_CONCLUSIVE = "not_conclusive"
+
+
+class KnownBy(StrEnum):
+    """What binds a host's address to a device (closed list of the JSON contract)."""
+
+    ADDRESS = "address"  # nothing: the address is taken for the device
+    MAC = "mac"
+    NAME = "name"
+    INVENTORY = "inventory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +196,8 @@ class Host:
     clock_offset_days: int | None = None
     roles: tuple[str, ...] = ()
     way: Way | None = None  # most likely way in; None unless infected
+    known_by: KnownBy = KnownBy.ADDRESS
+    inventory: Item | None = None  # what the inventory says of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +208,20 @@ class PatientZero:
     site: str
     likelihood: float
     first_seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """How the site's inventory and the hosts of the assessment meet: how many it lists, how many of these were seen.
+
+    `unlisted` hosts were seen inside the site and do not stand in it.
+    """
+
+    source: str
+    sha256: str
+    hosts: int
+    observed: int
+    unlisted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +244,7 @@ class Assessment:
     passed_over: tuple[PassedOver, ...] = ()
     remarks: tuple[Remark, ...] = ()
     tlp: Tlp = Tlp.AMBER  # whom the report may be passed on to
+    listed: Listed | None = None  # None: there is no inventory
 
     def count(self, verdict: Infection) -> int:
         """How many hosts have this infection answer."""

@@ -100,7 +100,7 @@ def _digest(text: str) -> str:
 
 def _hosts(assessment: Assessment) -> dict[str, Any]:
     """The hosts as the page shows them: those with something to tell, worst first, and the silent ones."""
-    shown = [h for h in labels.worst_first(assessment.hosts) if not labels.is_silent(h)]
+    shown = [h for h in labels.worst_first(assessment.hosts) if not labels.is_silent(h) and not labels.is_absent(h)]
     letters: dict[str, int] = {}
     for host in shown:
         if host.verdict is Infection.INFECTED:
@@ -111,6 +111,7 @@ def _hosts(assessment: Assessment) -> dict[str, Any]:
         "hosts": shown,
         "anchors": {(h.site, h.address): f"host-{i}" for i, h in enumerate(shown, 1)},
         "letter_class": {letter: f"v{i % 5}" for i, letter in enumerate(told)},
+        "absent": [h for h in assessment.hosts if labels.is_absent(h)],
         "silent": [h for h in assessment.hosts if labels.is_silent(h)],
         "count": {verdict.value: assessment.count(verdict) for verdict in Infection},
         "letters": sorted(letters.items()),

@@ -11,7 +11,8 @@ from typing import Any
 
 from wormward import __version__
 from wormward.model.findings import Cite, Finding
-from wormward.model.states import Assessment, Coverage, Edge, Host, Infection, PatientZero, Reason, Why
+from wormward.model.inventory import Item
+from wormward.model.states import Assessment, Coverage, Edge, Host, Infection, Listed, PatientZero, Reason, Why
 from wormward.report.words import cleaned, fill, stamp
 
 SCHEMA = "wormward.assessment/1"
@@ -44,6 +45,7 @@ def as_dict(assessment: Assessment) -> dict[str, Any]:
         "notes": [*assessment.notes, *(fill(r.sentence, r.fields) for r in assessment.remarks)],
         "passed_over": [{"why": p.why.value, "count": p.count, "names": list(p.names)} for p in assessment.passed_over],
         "tlp": assessment.tlp.label,
+        "inventory": _listed(assessment.listed) if assessment.listed else None,
     }
 
 
@@ -80,6 +82,30 @@ def _host(host: Host) -> dict[str, Any]:
         "roles": list(host.roles),
         "clock_offset_days": host.clock_offset_days,
         "would_decide": list(host.would_decide),
+        "known_by": host.known_by.value,
+        "inventory": _item(host.inventory) if host.inventory else None,
+    }
+
+
+def _item(item: Item) -> dict[str, Any]:
+    return {
+        "line": item.line,
+        "name": item.name,
+        "addresses": list(item.addresses),
+        "macs": list(item.macs),
+        "place": item.place,
+        "role": item.role,
+        "os": item.os,
+    }
+
+
+def _listed(listed: Listed) -> dict[str, Any]:
+    return {
+        "source": listed.source,
+        "sha256": listed.sha256,
+        "hosts": listed.hosts,
+        "observed": listed.observed,
+        "unlisted": listed.unlisted,
     }
 
 

@@ -100,6 +100,11 @@ def is_silent(host: Host) -> bool:
     return host.unknown_because is Why.SILENT
 
 
+def is_absent(host: Host) -> bool:
+    """True if only the inventory tells of it."""
+    return host.unknown_because is Why.NOT_OBSERVED
+
+
 def variant(host: Host, language: Language) -> str:
     """The letter, or the letters joined by "or"; empty if nothing tells."""
     return language(N_(" or ")).join(host.variant)

@@ -19,6 +19,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 
 from wormward.model.findings import Cite, Finding
@@ -103,6 +104,9 @@ class _Copier:
             passed_over=tuple(map(self._passed_over, told.passed_over)),
             remarks=(Remark(SHAREABLE, {}), *(Remark(r.sentence, self._fields(r.fields)) for r in told.remarks)),
             tlp=told.tlp,
+            listed=None
+            if told.listed is None
+            else replace(told.listed, source=self._token("source", told.listed.source), sha256=self._digest(told.listed.sha256)),
         )
 
     # --- words ---
@@ -205,6 +209,8 @@ class _Copier:
             clock_offset_days=h.clock_offset_days,
             roles=h.roles,
             way=h.way,
+            known_by=h.known_by,
+            inventory=None,  # names, places and what a machine is for tell whose it is
         )
 
     def _edge(self, e: Edge) -> Edge:

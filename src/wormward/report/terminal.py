@@ -22,6 +22,7 @@ from wormward.report.labels import (
     blind_spots,
     candidates,
     infector,
+    is_absent,
     is_silent,
     main_reason,
     passed_over,
@@ -54,7 +55,7 @@ MOST_SITES = 5
 def show(assessment: Assessment, out: TextIO, *, language: Language = ENGLISH, width: int | None = None) -> None:
     """Write the whole assessment to `out`; `width` in cells, asked of the terminal if None."""
     console = Console(file=out, markup=False, highlight=False, emoji=False, width=width, soft_wrap=False)
-    hosts = [h for h in worst_first(assessment.hosts) if not is_silent(h)]
+    hosts = [h for h in worst_first(assessment.hosts) if not is_silent(h) and not is_absent(h)]
     if hosts and console.is_terminal:
         console.print(_table(hosts, assessment, language))
     elif hosts:

@@ -70,7 +70,9 @@ class ColumnsTable(Strict):
     """What columns of the inventory are called, where the usual words (English or Japanese) do not tell."""
 
     name: Name | None = Field(None, description="The host's name.", examples=["ホスト名"])
-    address: Name | None = Field(None, description="Its addresses, several apart by blank, comma or semicolon.", examples=["IPアドレス"])
+    address: Name | None = Field(
+        None, description="Its addresses, several apart by blank, comma or semicolon.", examples=["IPアドレス"]
+    )
     mac: Name | None = Field(None, description="The MACs of its cards, likewise.", examples=["MACアドレス"])
     place: Name | None = Field(None, description="Where it stands.", examples=["設置場所"])
     role: Name | None = Field(None, description="What it is for.", examples=["用途"])
@@ -115,7 +117,7 @@ class SiteTable(Strict):
         "hosts, joins addresses and MACs to devices, and hosts that nothing showed are listed as `unknown`.",
         examples=["inventory.csv"],
     )
-    columns: ColumnsTable = Field(ColumnsTable(), description="See `[site.columns]`.")
+    columns: ColumnsTable = Field(ColumnsTable.model_validate({}), description="See `[site.columns]`.")
     time_zone: Zone | None = Field(
         None,
         description="IANA name of the zone of stamps that carry none. Without: UTC, and coverage says so.",

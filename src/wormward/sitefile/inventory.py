@@ -48,6 +48,8 @@ MOST_TEXT = 200
 _NO_VALUE = frozenset({"", "-", "dhcp", "自動", "自動取得", "動的", "n/a", "none", "なし", "不明", "unknown"})
 _SPLIT = re.compile(r"[\s,;、|]+")
 _MAC = re.compile(r"[0-9a-f]{12}")
+_HEAD = 4096
+_NO_TEXT = re.compile("[\0\x80\uf8f0-\uf8f3]")  # NUL, and what cp932 makes of bytes that it has no characters for
 _FORMULA = re.compile(r'="(.*)"', re.DOTALL)  # how Excel is told that a cell is a text
 _REMEDY = "correct it there"
 
@@ -80,10 +82,9 @@ def load(path: Path, columns: Mapping[str, str]) -> Inventory:
 def _text(data: bytes) -> str | None:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         encodings = ["utf-16"]
-    elif data[1:2] == b"\0":
-        encodings = ["utf-16-le"]
-    elif data[:1] == b"\0":
-        encodings = ["utf-16-be"]
+    elif b"\0" in data:  # of commas and line ends at least; no other encoding has any
+        low, high = (data[:_HEAD][start::2].count(0) for start in (0, 1))
+        encodings = ["utf-16-le"] if high > low else ["utf-16-be"]
     else:
         encodings = ["utf-8-sig", "cp932"]
     for encoding in encodings:
@@ -91,7 +92,7 @@ def _text(data: bytes) -> str | None:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
-        return None if "\0" in text else text
+        return None if _NO_TEXT.search(text) else text
     return None
 
 
@@ -198,8 +199,8 @@ def _unambiguous(items: Iterable[Item]) -> tuple[list[Item], list[Problem]]:
     problems, out = [], []
     for item in items:
         twice = [word for word in (*item.addresses, *item.macs) if count[item.site, word] > 1]
-        for word in twice:
-            problems.append(Problem(f"{word} stands in several lines: it is taken for none's", f"line {item.line}", _REMEDY))
+        place = f"line {item.line}"
+        problems += [Problem(f"{word} stands in several lines: it is taken for none's", place, _REMEDY) for word in twice]
         left = replace(
             item,
             addresses=tuple(a for a in item.addresses if a not in twice),
