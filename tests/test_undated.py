@@ -108,3 +108,51 @@ def test_the_leap_day_and_the_last_year() -> None:
     found = dating.year(2000)
     assert found is not None
     assert found.year == LAST_YEAR - 1
+
+
+def stamped(folder: Path, day: date, names: list[str], name: str = "lookups.csv") -> Path:
+    """A list of lookups with whole stamps, a lookup a minute."""
+    at = datetime(day.year, day.month, day.day, 9, tzinfo=UTC)
+    lines = [f"{at + timedelta(minutes=i):%Y-%m-%dT%H:%M:%SZ},10.0.0.7,{asked}\n" for i, asked in enumerate(names)]
+    path = folder / name
+    path.write_text("time,client,name\n" + "".join(lines))
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shown", [date(1970, 1, 3), date(2001, 1, 1), date(2099, 5, 5)])
+def test_a_clock_that_cannot_be_right_is_set_by_the_lists(tmp_path: Path, shown: date) -> None:
+    day = date(2009, 3, 14)
+    said = judged(stamped(tmp_path, shown, [*LIVING, *made("A", day, 20)]))
+    right = judged(stamped(tmp_path, day, [*LIVING, *made("A", day, 20)], "right.csv"))
+    (coverage,) = said.coverage
+    assert coverage.begin == right.coverage[0].begin
+    assert coverage.clock_error_s == -(day - shown).days * 86_400
+    assert "20 looked-up names stand in the list that the worm makes for 2009-03-14" in coverage.notes[-1]
+    assert f"so {(day - shown).days} days were added to its times." in coverage.notes[-1]
+    assert [(h.verdict, h.variant, h.first_seen) for h in said.hosts] == [
+        (h.verdict, h.variant, h.first_seen) for h in right.hosts
+    ]
+    assert said.hosts[0].verdict is Infection.INFECTED
+    assert said.as_of == right.as_of
+
+
+def test_without_a_list_an_impossible_clock_stays_as_it_is(tmp_path: Path) -> None:
+    (coverage,) = judged(stamped(tmp_path, date(2001, 1, 1), ["www.example.com", *LIVING[:30]])).coverage
+    assert coverage.begin is not None
+    assert (coverage.begin.year, coverage.clock_error_s) == (2001, 0)
+    assert not coverage.notes
+
+
+def test_a_possible_clock_is_not_doubted(tmp_path: Path) -> None:
+    """Names of another year's list do not move a log whose stamps can be right; --all-time finds them where they are."""
+    (coverage,) = judged(stamped(tmp_path, date(2015, 1, 1), made("A", date(2009, 3, 14), 20))).coverage
+    assert coverage.begin is not None
+    assert (coverage.begin.year, coverage.clock_error_s) == (2015, 0)
+
+
+def test_rows_that_wait_are_handed_over_as_they_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wormward.evidence.clock_unset.MOST_HELD", 10)
+    (coverage,) = judged(stamped(tmp_path, date(2001, 1, 1), [*LIVING, *made("A", date(2009, 3, 14), 20)])).coverage
+    assert coverage.rows == {"dns_queries": len(LIVING) + 20}
+    assert coverage.clock_error_s == 0

@@ -1,4 +1,4 @@
-"""The year of a log whose stamps have none, by the worm's own lists: names of one day's list date the log that has them.
+"""The date of a log whose stamps have no year, or cannot be right, by the worm's own lists: one day's names date it.
 
 Every year in question is tried with the days that the log would then have. A year is believed only if the names of one list
 meet by a chance that would convict, corrected for all lists of all years tried, and if no other year's do.
@@ -7,7 +7,7 @@ meet by a chance that would convict, corrected for all lists of all years tried,
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -68,6 +68,38 @@ class YearOfNames:
                     found[year] = best
         return next(iter(found.values())) if len(found) == 1 else None
 
+    def possible(self, first_day: int, last_day: int) -> bool:
+        """Whether any of these days can be one on which a worm was there."""
+        return any(first_day <= last and last_day >= first for first, last in map(_years, self._packs))
+
+    def shift(self) -> Dated | None:
+        """By how many days the log's clock is off, whatever it shows; None if no list tells, or lists contradict each other."""
+        found: list[Dated] = []
+        reach = 0
+        for pack in self._packs:
+            first, last = _years(pack)
+            reach = max(reach, pack.tolerance_days)
+            for variant in pack.variants:
+                for day, names, milli in _lists(variant, self._by_day, pack, last - first + 1, (first, last)):
+                    if milli >= pack.names_convict_milli:
+                        days = day - self._asked_on(names)
+                        year = (_EPOCH + timedelta(days=day)).year
+                        found.append(Dated(year, len(names), iso_day(day), milli, as_text(milli), days))
+        if not found or max(d.days for d in found) - min(d.days for d in found) > reach:
+            return None
+        return max(found, key=lambda d: (d.milli, -abs(d.days)))
+
+    def _asked_on(self, names: Collection[str]) -> int:
+        """The day on which most of these names were looked up."""
+        counts = Counter({day: len(asked.intersection(names)) for day, asked in self._by_day.items()})
+        return max(counts, key=lambda day: (counts[day], -day))
+
+
+def _years(pack: ThreatPack) -> tuple[int, int]:
+    """First and last day of the years that are tried."""
+    first = date((_EPOCH + timedelta(days=pack.since_day)).year, 1, 1)
+    return (first - _EPOCH).days, (date(LAST_YEAR, 12, 31) - _EPOCH).days
+
 
 def _moved(days: Sequence[int], years: int) -> list[int]:
     """The days so many years later; empty if one of them does not exist there (29 February)."""
@@ -87,31 +119,37 @@ def _best(pack: ThreatPack, by_day: dict[int, set[str]], tries: int, year: int) 
     for variant in pack.variants:
         for day, names, milli in _lists(variant, by_day, pack, tries):
             if milli >= pack.names_convict_milli and (best is None or milli > best.milli):
-                best = Dated(year, names, iso_day(day), milli, as_text(milli))
+                best = Dated(year, len(names), iso_day(day), milli, as_text(milli))
     return best
 
 
-def _lists(variant: Variant, by_day: dict[int, set[str]], pack: ThreatPack, tries: int) -> Iterable[tuple[int, int, int]]:
-    """Day, number of names and strength of each list that at least `least_names` names meet within the tolerance."""
+def _lists(
+    variant: Variant, by_day: Mapping[int, set[str]], pack: ThreatPack, tries: int, days: tuple[int, int] | None = None
+) -> Iterable[tuple[int, set[str], int]]:
+    """Day, names and strength of each list that at least `least_names` names meet, within the tolerance of their own day.
+
+    With `days` (first and last) all lists of these are tried, whatever the names' own days.
+    """
     rule, reach = variant.domains, pack.tolerance_days
     names = sorted(set().union(*by_day.values()))
-    if rule is None:
+    if rule is None or not names:
         return
     letters = rule.letters(pa.array(names, pa.string()))
     shaped = [(name, int(count)) for name, count in zip(names, letters.tolist(), strict=True) if count > 0]
-    first, last = max(variant.first_day, min(by_day) - reach), max(by_day) + reach
+    first, last = days or (min(by_day) - reach, max(by_day) + reach)
+    first = max(variant.first_day, first)
     if len(shaped) < pack.least_names or last < first:
         return
     asked = Counter(count for _, count in shaped)
     met: dict[int, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))  # list day -> index -> branches
     hits = rule.find([name for name, _ in shaped], first, last)
     for index, day, branch in zip(*(hits.column(name).to_pylist() for name in ("index", "day", "branch")), strict=True):
-        if any(shaped[index][0] in by_day.get(near, ()) for near in range(day - reach, day + reach + 1)):
+        if days or any(shaped[index][0] in by_day.get(near, ()) for near in range(day - reach, day + reach + 1)):
             met[day][index].add(branch)
     lists = sum(1 for v in pack.variants if v.domains)
     for day, indexes in sorted(met.items()):
         if len(indexes) >= pack.least_names:
-            yield day, len(indexes), strength(_classes(shaped, asked, indexes), rule, tries * lists)
+            yield day, {shaped[index][0] for index in indexes}, strength(_classes(shaped, asked, indexes), rule, tries * lists)
 
 
 def _classes(shaped: Sequence[tuple[str, int]], asked: Counter[int], met: dict[int, set[str]]) -> list[dict[str, Any]]:

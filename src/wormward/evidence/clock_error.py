@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from wormward.evidence.rows import LEAST_TIME, MOST_TIME, utc
 from wormward.model.reading import Coded, FileRead, TableSink
+from wormward.model.states import Coverage
 from wormward.model.tables import BY_NAME, TIME
 from wormward.model.text import N_
 
@@ -47,17 +48,14 @@ def corrected(read: FileRead, error_s: int) -> FileRead:
     """What reading a file gave, with its coverage in corrected time and saying so."""
     if not error_s:
         return read
-    coverage = read.coverage
-    return replace(
-        read,
-        coverage=replace(
-            coverage,
-            begin=_moment(coverage.begin, error_s),
-            end=_moment(coverage.end, error_s),
-            clock_error_s=error_s,
-            notes=(*coverage.notes, CORRECTED),
-        ),
-    )
+    coverage = moved(read.coverage, error_s)
+    return replace(read, coverage=replace(coverage, notes=(*coverage.notes, CORRECTED)))
+
+
+def moved(coverage: Coverage, error_s: int) -> Coverage:
+    """Coverage in corrected time."""
+    begin, end = (_moment(time, error_s) for time in (coverage.begin, coverage.end))
+    return replace(coverage, begin=begin, end=end, clock_error_s=error_s)
 
 
 def _moment(time: datetime | None, error_s: int) -> datetime | None:

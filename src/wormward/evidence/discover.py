@@ -8,7 +8,7 @@ coverage shows. What is behind a path is told by `walk`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from types import MappingProxyType
 from wormward.evidence import dns_csv, walk, zeek
 from wormward.evidence.blocks import text_of
 from wormward.evidence.clock_error import Corrected, corrected
+from wormward.evidence.clock_unset import Doubting, dated
 from wormward.evidence.files import EvidenceFile
 from wormward.evidence.registry import READERS, reader_of
 from wormward.model.errors import EvidenceError
@@ -205,9 +206,20 @@ def read_all(files: Sequence[EvidenceFile], context: ReadContext) -> list[FileRe
             reads = reader.read_group(mine, context) if mine else []
         else:
             assert reader.read is not None  # noqa: S101 - see Reader
-            reads = [reader.read(file, context) for file in mine]
+            reads = [_read(reader.read, file, context, doubted=file.file_no not in errors) for file in mine]
         done |= {read.file_no: corrected(read, errors.get(read.file_no, 0)) for read in reads}
     return [done[file.file_no] for file in files if file.file_no in done]
+
+
+def _read(
+    read: Callable[[EvidenceFile, ReadContext], FileRead], file: EvidenceFile, context: ReadContext, *, doubted: bool
+) -> FileRead:
+    """Read one log; where its clock cannot be right and nobody said so, by the clock that its looked-up names tell."""
+    if context.dating is None or not doubted:
+        return read(file, context)
+    sink = Doubting(context.sink, context.dating())
+    done = read(file, replace(context, sink=sink))
+    return dated(done, sink.finish(file.file_no))
 
 
 def _kind(file: EvidenceFile) -> str:

@@ -56,17 +56,18 @@ class TableSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """Of which year a log's first line is, and how that is known: so many names of the list of one day."""
+    """Of which year a log's first line is, or by how many days it is late, and how that is known: names of one day's list."""
 
-    year: int
+    year: int  # of the list's day, or of the first line
     names: int
     day: str  # ISO
     milli: int  # strength, thousandths of a negative decimal logarithm
     chance: str  # that it is a coincidence, as text
+    days: int = 0  # to be added to the log's own
 
 
 class Dating(Protocol):
-    """Finds the year of one log whose stamps have none, by the names that were looked up in it."""
+    """Dates one log whose stamps have no year, or cannot be right, by the names that were looked up in it."""
 
     def add(self, looked_up: Iterable[tuple[int, str]]) -> None:
         """Days (since 1970 UTC, as if the first line were of a `provisional` year) and names as in `dns_queries`."""
@@ -74,6 +75,14 @@ class Dating(Protocol):
 
     def year(self, provisional: int) -> Dated | None:
         """Of which year the first line is; None if the names do not tell."""
+        ...
+
+    def possible(self, first_day: int, last_day: int) -> bool:
+        """Whether any of these days can be one on which the worm was there."""
+        ...
+
+    def shift(self) -> Dated | None:
+        """By how many days the log's clock is off, whatever it shows; None if the names do not tell."""
         ...
 
 
