@@ -68,15 +68,15 @@ def _state(n: int) -> tuple[Infection, bool]:
     return _STATES[index][1], index == len(_STATES) - 1
 
 
-def outbreak(hosts: int, pack: ThreatPack) -> Assessment:
-    """A made-up assessment of so many hosts; the same number, the same values."""
+def outbreak(hosts: int, pack: ThreatPack, *, everybody: bool = False) -> Assessment:
+    """A made-up assessment of so many hosts, all of them infected if `everybody`; the same number, the same values."""
     sentences = [w for w in pack.judge.weights if w.role == "actor"]
     made: list[Host] = []
     findings: list[Finding] = []
     edges: list[Edge] = []
     infected: list[int] = []
     for n in range(hosts):
-        verdict, silent = _state(n)
+        verdict, silent = (Infection.INFECTED, False) if everybody else _state(n)
         ill = verdict is Infection.INFECTED or n == 0
         first = BEGIN + timedelta(seconds=4 * n)
         cause = infected[(len(infected) * 31) // 97] if infected else None

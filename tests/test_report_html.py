@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from bench.report import HOSTS, MOST_BYTES, MOST_SECONDS
+from bench.report import HOSTS, MOST_BYTES
 from bench.report import outbreak as made_up
 from tests.judge_help import Told, assessed, pack
 from tests.need import need_program
@@ -176,10 +175,9 @@ def test_words_in_the_drawings_have_contrast() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("code", ["en", "ja"])
-def test_ten_thousand_hosts_are_one_file_that_a_mail_carries(code: str) -> None:
+def test_ten_thousand_hosts_are_one_file_that_a_mail_carries() -> None:
+    """The heaviest case: everybody is infected, in the language that takes more bytes. `make bench` measures the time."""
     packs = builtin_packs()
-    begin = time.perf_counter()
-    text = to_html(made_up(HOSTS, packs[0]), packs, load(code, packs))
-    assert time.perf_counter() - begin < MOST_SECONDS
+    text = to_html(made_up(HOSTS, packs[0], everybody=True), packs, load("ja", packs))
     assert len(text.encode()) < MOST_BYTES
+    assert set(re.findall(r'href="#([^"]+)"', text)) <= set(re.findall(r' id="([^"]+)"', text))

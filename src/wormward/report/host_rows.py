@@ -22,7 +22,8 @@ MOST = (12, 8)
 """So many reasons of a host, and findings of a reason, are named; the JSON form has all."""
 MANY_ROWS = 1500
 MOST_OF_MANY = (3, 2)
-"""The same where there are more hosts than that: a page must stay one that a browser opens and a mail carries."""
+"""The same where there are more hosts than that: a page must stay one that a browser opens and a mail carries. Then all
+but the main reason are named by their rules, which lead to the sentences, and only findings that the page has are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +31,14 @@ class HostRows:
     """Makes a row of a host.
 
     `anchors` are the ids of the rows, `findings` those of the findings that the page has, `wanted` those of the sentences
-    that say what would tell more.
+    that say what would tell more, `rules` those of the weights' sentences.
     """
 
     language: Language
     anchors: Mapping[tuple[str, str], str]
     findings: Set[str]
     wanted: Mapping[str, str]
+    rules: Mapping[str, str]
     several_sites: bool
     site: str
 
@@ -98,16 +100,26 @@ class HostRows:
         main = _text(labels.main_reason(host, self.language))
         return f"<details><summary>{main}</summary>{inside}</details>" if inside and main else main + inside
 
+    def _many(self) -> bool:
+        return len(self.anchors) > MANY_ROWS
+
     def _most(self) -> tuple[int, int]:
-        return MOST if len(self.anchors) <= MANY_ROWS else MOST_OF_MANY
+        return MOST_OF_MANY if self._many() else MOST
 
     def _reason(self, reason: Reason, *, first: bool) -> str:
-        sentence = "" if first else f"{_text(self.language.say(reason.sentence, reason.fields))} "
+        sentence = "" if first else f"{self._sentence(reason)} "
         weight = _text(self.language.say(N_("weight {weight}"), weight=f"{reason.milli / 1000:+.1f}"))
         _, most = self._most()
-        ids = [f'<a href="#{i}">{i}</a>' if i in self.findings else i for i in reason.findings[:most]]
+        named = [i for i in reason.findings if i in self.findings or not self._many()][:most]
+        ids = " ".join(f'<a href="#{i}">{i}</a>' if i in self.findings else i for i in named)
+        below = f' <span class="mono" translate="no">{ids}</span>' if ids else ""
         more = f" {self._more(len(reason.findings) - most)}" if len(reason.findings) > most else ""
-        return f'<li>{sentence}{weight} <span class="mono" translate="no">{" ".join(ids)}</span>{more}</li>'
+        return f"<li>{sentence}{weight}{below}{more}</li>"
+
+    def _sentence(self, reason: Reason) -> str:
+        if self._many() and reason.sentence in self.rules:
+            return f'<a href="#{self.rules[reason.sentence]}" translate="no">{_text(reason.rule)}</a>'
+        return _text(self.language.say(reason.sentence, reason.fields))
 
     def _more(self, number: int) -> str:
         return _text(self.language.say(N_("and {number} more"), number=number))

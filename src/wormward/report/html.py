@@ -66,7 +66,11 @@ def to_html(assessment: Assessment, packs: Sequence[ThreatPack] = (), language: 
     hosts, evidence = _hosts(assessment), _evidence(assessment)
     deciders = _for_deciders(assessment, packs, language)
     wanted = {sentence: f"more-{i}" for i, (sentence, _) in enumerate(deciders["wanted"], 1)}
-    host_row = HostRows(language, hosts["anchors"], evidence["shown_findings"], wanted, hosts["several_sites"], assessment.site)
+    rules: dict[str, str] = {}
+    weight_rows = [(pack, [_weight_row(w, rules) for w in pack.judge.weights]) for pack in packs]
+    host_row = HostRows(
+        language, hosts["anchors"], evidence["shown_findings"], wanted, rules, hosts["several_sites"], assessment.site
+    )
     return environment.get_template("report.html").render(
         assessment=assessment,
         version=__version__,
@@ -84,7 +88,7 @@ def to_html(assessment: Assessment, packs: Sequence[ThreatPack] = (), language: 
         **deciders,
         graph=tree(assessment),
         timeline=timeline(assessment),
-        weight_rows=[(pack, [_weight_row(w) for w in pack.judge.weights]) for pack in packs],
+        weight_rows=weight_rows,
         vendors=[(pack, sorted({vendor for v in pack.variants for vendor in v.names})) for pack in packs],
     )
 
@@ -224,9 +228,11 @@ def _cite_order(sources: Mapping[str, Coverage]) -> Callable[[Cite], tuple[str, 
     return key
 
 
-def _weight_row(weight: Weight) -> dict[str, Any]:
-    """One weight as the method's table shows it: powers of ten with one decimal."""
+def _weight_row(weight: Weight, rules: dict[str, str]) -> dict[str, Any]:
+    """One weight as the method's table shows it: powers of ten with one decimal; the first of a sentence has its id."""
+    new = weight.sentence not in rules
     return {
+        "id": rules.setdefault(weight.sentence, f"rule-{len(rules) + 1}") if new else "",
         "weight": weight,
         "adds": None if weight.milli is None else f"{weight.milli / 1000:.1f}",
         "most": f"{weight.most / 1000:.1f}",
