@@ -9,13 +9,14 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from wormward.model.differences import Change, Comparison
 from wormward.model.findings import Cite, Finding
 from wormward.model.states import Assessment, Coverage, Edge, Host, PassedOver, Past, PatientZero, Problem, Reason, Remark
 from wormward.report import pseudonyms
 
 DECIDED: dict[type, str] = {
     Assessment: "pack as_of site tolerance_days all_time hosts findings edges patient_zero coverage notes since until "
-    "passed_over remarks tlp listed",
+    "passed_over remarks tlp listed compared",
     Host: "address addresses device site verdict unknown_because exposure protection threat variant detail names confidence "
     "first_seen last_seen infected_by reasons history would_decide clock_offset_days roles way "
     "known_by inventory",
@@ -31,6 +32,8 @@ DECIDED: dict[type, str] = {
     Reason: "rule sentence fields findings milli",
     Remark: "sentence fields",
     Cite: "sha256 unit place",
+    Comparison: "as_of changes hosts_before",
+    Change: "difference subject site address other source before after",
 }
 
 

@@ -108,6 +108,9 @@ def assess(
         Path | None,
         typer.Option("--workspace", metavar="DIR", help="Keep the evidence there, beside what it holds already."),
     ] = None,
+    compare: Annotated[
+        str | None, typer.Option("--compare", metavar="REPORT", help="Say what differs since: `last`, a run, a report, a DIR.")
+    ] = None,
     since: Annotated[
         str | None, typer.Option("--since", metavar="TIME", help="Leave out what is earlier (ISO 8601; UTC or --tz).")
     ] = None,
@@ -183,6 +186,7 @@ def assess(
             pseudonymous=pseudonymous,
             tlp=tlp,
             workspace=workspace,
+            compare=compare,
             since=since,
             until=until,
             controllers=tuple(dc or ()),
@@ -230,9 +234,7 @@ def why(
     paths: Annotated[
         list[Path] | None, typer.Argument(metavar="PATH...", show_default=False, help="Where the evidence lies now, if it moved.")
     ] = None,
-    workspace: Annotated[
-        Path | None, typer.Option("--workspace", metavar="DIR", help="Where an assessment kept its evidence.")
-    ] = None,
+    workspace: Annotated[Path | None, typer.Option("--workspace", metavar="DIR", help="Where a run kept its evidence.")] = None,
     json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="A report that `assess --json` wrote.")] = None,
 ) -> None:
     """Show why: the tree of reasons, the cited rows, and the tshark, sed and sha256sum lines that check them.

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from wormward.command import outputs
+from wormward.command import earlier, outputs
 from wormward.command.keys import read_key
 from wormward.command.surroundings import language, lean_arrow, numba_cache, shown_progress
 from wormward.model.errors import UsageError
@@ -36,6 +36,7 @@ class Request:
     pseudonymous: Path | None = None  # the key file
     tlp: Tlp = Tlp.AMBER
     workspace: Path | None = None
+    compare: str | None = None
     since: str | None = None
     until: str | None = None
     controllers: tuple[str, ...] = ()
@@ -60,6 +61,7 @@ def run(asked: Request) -> Assessment:
     outputs.check(asked)
     key = read_key(asked.pseudonymous, outputs.places(asked)) if asked.pseudonymous else None
     _check_paths(asked.paths)
+    before = None if asked.compare is None else earlier.report(asked.compare, asked.workspace)
     with numba_cache():
         lean_arrow()
         from wormward import packs, pipeline  # noqa: PLC0415 - after the cache's place is set
@@ -81,11 +83,11 @@ def run(asked: Request) -> Assessment:
                 progress=progress,
             )
     assessment = replace(assessment, tlp=asked.tlp)
+    plain = assessment
+    if asked.compare is not None:
+        assessment = earlier.compared(assessment, before, asked.compare)
     if asked.workspace:
-        from wormward.report.jsonout import to_json  # noqa: PLC0415 - see below
-        from wormward.store import keep_run  # noqa: PLC0415
-
-        keep_run(asked.workspace, to_json(assessment))
+        earlier.keep(plain, asked.workspace)
     if key is not None:
         from wormward.report.pseudonyms import pseudonymous  # noqa: PLC0415 - loads a library of ciphers
 

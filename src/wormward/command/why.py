@@ -9,12 +9,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from wormward.command import earlier
 from wormward.command.surroundings import lean_arrow
 from wormward.model.errors import EvidenceError, UsageError
 from wormward.model.text import printable
 
 _BOMS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
-_MOST_REPORT = 1 << 30
 _MOST_ROWS = 100
 
 
@@ -28,7 +28,7 @@ def run(what: str, paths: Sequence[Path], workspace: Path | None, report: Path |
 
     with ExitStack() as stack:
         kept = stack.enter_context(Workspace.open(workspace)) if workspace else None
-        said = read_report(report) if report else None
+        said = earlier.read(report) if report else None
         if said is None and workspace is not None:
             text = kept_run(workspace)
             if text is None:
@@ -50,23 +50,6 @@ def run(what: str, paths: Sequence[Path], workspace: Path | None, report: Path |
         sys.stdout.reconfigure(errors="backslashreplace")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
-
-
-def read_report(path: Path) -> dict[str, Any]:
-    """A report in its JSON form. Raises UsageError if it is none."""
-    from wormward.report.jsonout import SCHEMA  # noqa: PLC0415
-
-    try:
-        if path.stat().st_size > _MOST_REPORT:
-            raise UsageError(f"{path} is too large to be a report")
-        said = json.loads(path.read_bytes())
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read ({error.strerror or error}); name a report that --json wrote") from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is no report in JSON; name one that --json wrote") from error
-    if not isinstance(said, dict) or said.get("schema") != SCHEMA:
-        raise UsageError(f"{path} is no report in JSON of the form {SCHEMA}; name one that --json wrote")
-    return said
 
 
 def _rows_of(kept: Any, stack: ExitStack) -> Callable[[str, str, Sequence[int]], list[dict[str, Any]]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from wormward.model.differences import Comparison
 from wormward.model.findings import Finding
 from wormward.model.inventory import Item
 from wormward.model.tlp import Tlp
@@ -245,6 +246,7 @@ class Assessment:
     remarks: tuple[Remark, ...] = ()
     tlp: Tlp = Tlp.AMBER  # whom the report may be passed on to
     listed: Listed | None = None  # None: there is no inventory
+    compared: Comparison | None = None  # with an earlier assessment
 
     def count(self, verdict: Infection) -> int:
         """How many hosts have this infection answer."""

@@ -20,7 +20,7 @@ from wormward.model.findings import Cite, Finding
 from wormward.model.pack import ThreatPack, Weight
 from wormward.model.states import Assessment, Coverage, Host, Infection, PatientZero, Way
 from wormward.model.text import N_
-from wormward.report import checks, labels
+from wormward.report import checks, compare, labels
 from wormward.report.care import Care, care, described
 from wormward.report.host_rows import HostRows
 from wormward.report.i18n import ENGLISH, Language
@@ -39,6 +39,8 @@ MOST_NAMED = 5
 """So many hosts are named in one sentence."""
 MOST_STEP = 60
 """So many hosts are listed with one step of the next hour; the table of hosts has all."""
+MOST_CHANGES = 50
+"""Differences of one sort to another assessment; the JSON form has all."""
 MOST_PLACES = 6
 """So many places of one file are named and put into a command."""
 
@@ -78,6 +80,7 @@ def to_html(assessment: Assessment, packs: Sequence[ThreatPack] = (), language: 
         script=script,
         policy=f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'",
+        compared=_compared(assessment, language),
         packs=packs,
         **hosts,
         **evidence,
@@ -91,6 +94,14 @@ def to_html(assessment: Assessment, packs: Sequence[ThreatPack] = (), language: 
         weight_rows=weight_rows,
         vendors=[(pack, sorted({vendor for v in pack.variants for vendor in v.names})) for pack in packs],
     )
+
+
+def _compared(assessment: Assessment, language: Language) -> dict[str, Any] | None:
+    """What differs from an earlier assessment, as sentences."""
+    if assessment.compared is None:
+        return None
+    lines = compare.told(assessment.compared, language, MOST_CHANGES)
+    return {"since": compare.since(assessment.compared, language), "lines": lines}
 
 
 def _asset(name: str) -> str:

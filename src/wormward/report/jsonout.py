@@ -13,6 +13,7 @@ from wormward import __version__
 from wormward.model.findings import Cite, Finding
 from wormward.model.inventory import Item
 from wormward.model.states import Assessment, Coverage, Edge, Host, Infection, Listed, PatientZero, Reason, Why
+from wormward.report import compare
 from wormward.report.words import cleaned, fill, stamp
 
 SCHEMA = "wormward.assessment/1"
@@ -46,6 +47,7 @@ def as_dict(assessment: Assessment) -> dict[str, Any]:
         "passed_over": [{"why": p.why.value, "count": p.count, "names": list(p.names)} for p in assessment.passed_over],
         "tlp": assessment.tlp.label,
         "inventory": _listed(assessment.listed) if assessment.listed else None,
+        "compared": compare.as_dict(assessment.compared),
     }
 
 

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
 
+from wormward.model.differences import Change, Subject
 from wormward.model.findings import Cite, Finding
 from wormward.model.pack import ThreatPack
 from wormward.model.site import Site
@@ -107,6 +108,25 @@ class _Copier:
             listed=None
             if told.listed is None
             else replace(told.listed, source=self._token("source", told.listed.source), sha256=self._digest(told.listed.sha256)),
+            compared=told.compared and replace(told.compared, changes=self._changes(told.compared.changes)),
+        )
+
+    def _changes(self, changes: Iterable[Change]) -> tuple[Change, ...]:
+        """In the order of their pseudonyms, which tells nothing of the order of what they stand for."""
+        return tuple(sorted(map(self._change, changes), key=lambda c: (c.subject, c.site, _number(c.address), c.other, c.source)))
+
+    def _change(self, c: Change) -> Change:
+        """Words before and after are of closed lists; what the settings were called is ours."""
+        own = c.subject is Subject.SETTINGS
+        return Change(
+            c.difference,
+            c.subject,
+            site=self._site(c.site) if c.site else "",
+            address=self._address(c.address) if c.address else "",
+            other=self._address(c.other) if c.other else "",
+            source=c.source if own or not c.source else self._token("source", c.source),
+            before=c.before,
+            after=c.after,
         )
 
     # --- words ---

@@ -16,6 +16,8 @@ from rich.text import Text
 
 from wormward.model.states import Assessment, Host, Infection
 from wormward.model.text import N_
+from wormward.report import compare
+from wormward.report.compare import NO_CHANGE
 from wormward.report.i18n import ENGLISH, Language
 from wormward.report.labels import (
     VERDICTS,
@@ -48,6 +50,8 @@ WORTH_NAMING = 0.05
 """Candidates for the first host below this likelihood are left to the other reports."""
 MOST_NAME = 48
 """Characters of a device's or a site's name in the table: a hostile one would make every row as wide as itself."""
+MOST_CHANGES = 10
+"""Differences of one sort to another assessment; the JSON form has all."""
 MOST_SITES = 5
 """So many sites' first hosts are named; the other reports have all."""
 
@@ -128,6 +132,9 @@ def _below(assessment: Assessment, language: Language) -> list[str]:
     if assessment.since or assessment.until:
         since, until = minute(assessment.since) or "-", minute(assessment.until) or "-"
         lines.append(language.say(N_("Only evidence from {since} to {until} UTC was looked at."), since=since, until=until))
+    if assessment.compared is not None:
+        told = compare.told(assessment.compared, language, MOST_CHANGES)
+        lines += ["", compare.since(assessment.compared, language), *(f"  {line}" for line in told or [language(NO_CHANGE)]), ""]
     lines += passed_over(assessment, language)
     lines += [language.say(remark.sentence, remark.fields) for remark in assessment.remarks]
     unread = problems(assessment.coverage, language)
