@@ -162,7 +162,7 @@ def test_ten_thousand_tiny_files_cost_seconds(tmp_path: Path) -> None:
     began = time.process_time()
     done = wormward("assess", folder)
     assert done.code == 0, done.err
-    assert "10000 files in folders are of no kind that is read and were passed over: site/00/00.txt," in done.out
+    assert "10,000 files in folders are of no kind that is read and were passed over: site/00/00.txt," in done.out
     assert time.process_time() - began < 10
 
 
