@@ -117,7 +117,7 @@ class Living:
         if "password" in build.spreads:
             for number in range(knobs.waves):
                 begin = now + 7 * MINUTE + number * WAVE_US + rng.randrange(20 * SECOND)
-                self._once(begin, until, self.wave)
+                self._once(begin, until, self._guess_around)
         if {"usb", "share"} & set(build.ways):
             self._once(now + 9 * MINUTE + rng.randrange(5 * MINUTE), until, self._sow)
 
@@ -172,8 +172,16 @@ class Living:
             name = next(left, None)
             if name is not None:
                 self._try_name(time, build, name)
+                self.stage.at(time + int(self._rng.uniform(*gap) * SECOND), turn)
+            elif names:
+                pause = int(self._rng.uniform(*self.cast.knobs.list_pause_s) * SECOND)
+                self.stage.at(time + pause, lambda t: self._call_home(t, build, until))
 
-        self._repeat(end + self._rng.randrange(5, 20) * SECOND, until, gap, next_name)
+        def turn(time: int) -> None:
+            if time < until:
+                next_name(time)
+
+        self.stage.at(end + self._rng.randrange(5, 20) * SECOND, turn)
 
     def _try_name(self, now: int, build: Build, name: str) -> None:
         self._watchers.expect(name)
@@ -209,10 +217,22 @@ class Living:
 
     def _exploit_in_vain(self, now: int) -> None:
         """Attack a host that is patched."""
-        target = self._rng.choice(self.cast.exploit_prey)
+        again = self._again()
+        target = again or self._rng.choice(self.cast.exploit_prey)
         self.cast.attacked.add(target.address)
         end = self.knock(now, target)
-        self.acts.exploit(end + self._rng.randrange(SECOND, 3 * SECOND), target, works=False)
+        self.acts.exploit(end + self._rng.randrange(SECOND, 3 * SECOND), target, works=False, already=again is not None)
+
+    def _again(self) -> Host | None:
+        """Now and then, a host that has the worm already: nobody told this one so."""
+        percent = self.cast.knobs.again_percent
+        if not percent or self._rng.randrange(100) >= percent:
+            return None
+        others = sorted(a for a in self.cast.hooked if a != self.host.address and self.site.hosts[a].system == "xp")
+        return self.site.hosts[self._rng.choice(others)] if others else None
+
+    def _guess_around(self, now: int) -> int:
+        return self.wave(now, self._again())
 
     def wave(self, now: int, victim: Host | None = None) -> int:
         """Guess at one host after the other; `victim`, the last, lets it in. Returns when the job there runs."""

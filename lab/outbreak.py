@@ -12,7 +12,7 @@ from lab.dnslogs import DnsLogs
 from lab.knobs import Knobs
 from lab.life import Life
 from lab.living import Living, Watchers
-from lab.plan import Infection, Span, draw_tree
+from lab.plan import Habits, Infection, Span, draw_tree
 from lab.site import NETWORK, Host, Site
 from lab.stage import MINUTE, SECOND, Action, Sink, Stage
 from lab.worm import Play
@@ -34,7 +34,8 @@ class Outbreak:
         wanted = max(2, knobs.hosts * knobs.infected_percent // 100)
         span = Span(knobs.start_us, knobs.end_us)
         hosts = list(self.site.hosts.values())
-        self.tree = draw_tree(play, hosts, wanted, span, self.stage.rng("tree"), closed=knobs.closed)
+        habits = Habits(knobs.ripe_minutes * MINUTE, knobs.growth, knobs.carried_percent)
+        self.tree = draw_tree(play, hosts, wanted, span, self.stage.rng("tree"), habits, closed=knobs.closed)
         self._victims = {i.address for i in self.tree}
         self.exploit_prey, self.guess_prey = self._choose_prey()
         watchers = Watchers(self.site, play)
@@ -51,7 +52,9 @@ class Outbreak:
         """Ordinary life and the worm, to the end."""
         Life(self.site, self.knobs.start_us, self.knobs.end_us, self.knobs.pace, self.hooked).plan()
         for each in self.tree:
-            self.stage.at(each.time_us, self._arrival(each))
+            # The act that brings the worm to a host is its infector's doing, and shows of both.
+            with self.stage.on_behalf(*filter(None, (each.by, each.address))):
+                self.stage.at(each.time_us, self._arrival(each))
         self.stage.run(self.knobs.end_us)
 
     def _choose_prey(self) -> tuple[list[Host], list[Host]]:
@@ -76,7 +79,8 @@ class Outbreak:
                 else:
                     now = source.wave(now, host)
             self.times[each.address] = now
-            self._living[each.address].begin(now)
+            with self.stage.on_behalf(each.address):
+                self._living[each.address].begin(now)
 
         return act
 

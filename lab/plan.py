@@ -14,9 +14,6 @@ from lab.site import Host
 from lab.stage import MINUTE
 from lab.worm import Build, Play
 
-RIPE_US = 14 * MINUTE
-"""A host infects others only so long after its own infection: it looks names up first."""
-
 
 @dataclass(frozen=True, slots=True)
 class Infection:
@@ -47,15 +44,30 @@ class Span:
         return self.start_us + int((self.end_us - self.start_us) * share)
 
 
-def draw_tree(play: Play, hosts: Sequence[Host], wanted: int, span: Span, rng: random.Random, *, closed: bool) -> list[Infection]:
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How it spreads: how long a host has the worm before it infects others, how the infections lie in the span."""
+
+    ripe_us: int = 14 * MINUTE
+    growth: tuple[float, float] = (0.17, 0.43)
+    carried_percent: int = 0
+
+
+def draw_tree(
+    play: Play, hosts: Sequence[Host], wanted: int, span: Span, rng: random.Random, habits: Habits, *, closed: bool
+) -> list[Infection]:
     """Infections in time order, `wanted` of them (or fewer if the hosts do not suffice)."""
     free = [h for h in hosts if h.role in ("client", "device")]
     rng.shuffle(free)
     tree = _entries(play, free, span, rng, closed=closed)
     marked = _update_plan(play, wanted, closed=closed)
-    times = sorted(span.at(0.17 + 0.43 * rng.random() ** 0.8) for _ in range(wanted - len(tree)))
+    begin, length = habits.growth
+    times = sorted(span.at(begin + length * rng.random() ** 0.8) for _ in range(wanted - len(tree)))
     for number, time_us in enumerate(times):
-        grown = _grow(tree, free, time_us + number, rng)
+        if habits.carried_percent and free and rng.randrange(100) < habits.carried_percent:
+            tree.append(_carried(play, free.pop(0), time_us + number, rng))
+            continue
+        grown = _grow(tree, free, time_us + number, rng, habits.ripe_us)
         if grown is not None:
             tree.append(grown)
     return sorted(_updated(play, tree, marked, span, rng), key=lambda i: (i.time_us, i.address))
@@ -73,9 +85,15 @@ def _entries(play: Play, free: list[Host], span: Span, rng: random.Random, *, cl
     return entries
 
 
-def _grow(tree: Sequence[Infection], free: list[Host], time_us: int, rng: random.Random) -> Infection | None:
+def _carried(play: Play, host: Host, time_us: int, rng: random.Random) -> Infection:
+    """One more host to which the worm came over no network: by a stick, or with a guest."""
+    build = rng.choice([b for b in play.builds if b.spreads])
+    return Infection(host.address, build, None, "usb" if "usb" in build.ways else "unknown", time_us)
+
+
+def _grow(tree: Sequence[Infection], free: list[Host], time_us: int, rng: random.Random, ripe_us: int) -> Infection | None:
     """The next infection: a ripe infector, one of its ways in turn, a host that this way can enter."""
-    ripe = [i for i in tree if i.time_us + RIPE_US <= time_us and i.build.spreads]
+    ripe = [i for i in tree if i.time_us + ripe_us <= time_us and i.build.spreads]
     if not ripe:
         return None
     source = rng.choice(ripe)

@@ -84,7 +84,7 @@ WEIGHTS = (
 WAYS = (
     WayWeight("exploit.path", "exploit", 1000),
     WayWeight("exploit.fetch", "exploit", 5000),
-    WayWeight("lateral.admin-share", "password", 5000),
+    WayWeight("lateral.admin-share", "password", 5000, again=True),
     WayWeight("logon.burst", "password", 0),
     WayWeight("share.autorun", "share", 1000),
 )

@@ -23,7 +23,7 @@ DECIDED: dict[type, str] = {
     Finding: "rule kind actor target site time time_last count sentence fields rows cites table variants vulnerability milli key "
     "id",
     Coverage: "source sha256 kind unit begin end time_zone time_zone_known rows problems blind duplicate_of group notes "
-    "clock_error_s",
+    "clock_error_s clock_shift_s",
     Edge: "start end time way likelihood findings",
     PatientZero: "address site likelihood first_seen",
     PassedOver: "why count names",

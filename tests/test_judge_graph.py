@@ -154,6 +154,44 @@ def test_two_sites_have_two_firsts() -> None:
     assert [(p.site, p.likelihood) for p in told.assessment.patient_zero] == [("x", 1.0), ("y", 1.0)]
 
 
+def _password(others: str) -> float:
+    """Likelihood of the one password edge of a site where `others` happened as well."""
+    return assessed(f"""
+        08:00 10.0.0.1 http.beacon B
+        08:10 10.0.0.1 lateral.admin-share > 10.0.0.9 B
+        {others}
+    """).edge("10.0.0.9").likelihood  # fmt: skip
+
+
+def test_the_more_ways_in_nobody_saw_the_less_likely_are_those_that_were_seen() -> None:
+    seen = "\n".join(f"08:1{i} 10.0.0.1 lateral.admin-share > 10.0.1.{i} B" for i in range(1, 9))
+    unseen = "\n".join(f"08:1{i} 10.0.1.{i} http.beacon B" for i in range(1, 9))
+    assert _password(seen) > 0.99
+    assert 0.5 < _password(unseen) < 0.9
+    # The hole is closed behind the worm: who fetched it did not have it.
+    fetched = assessed(unseen + "\n08:00 10.0.0.1 http.beacon B\n08:10 10.0.0.1 exploit.fetch > 10.0.0.9 B executable=yes")
+    assert fetched.edge("10.0.0.9").likelihood > 0.99
+
+
+def test_where_hosts_meet_the_worm_twice_a_success_may_not_have_been_the_first() -> None:
+    unseen = "\n".join(f"08:1{i} 10.0.1.{i} http.beacon B" for i in range(1, 5))
+    once = "\n".join(f"08:20 10.0.0.1 lateral.admin-share > 10.0.2.{i} B" for i in range(1, 7))
+    twice = "\n".join(f"08:50 10.0.1.1 lateral.admin-share > 10.0.2.{i} B" for i in range(1, 7))
+    assert _password(f"{unseen}\n{once}\n{twice}") < _password(f"{unseen}\n{once}")
+
+
+def test_an_earlier_suspected_host_may_have_been_the_first() -> None:
+    told = assessed("""
+        08:00 10.0.0.7 exploit.path > 10.0.0.4 B
+        17:00 10.0.0.1 http.beacon B
+    """)
+    assert told("10.0.0.7").verdict == "suspected"
+    suspect, later = told.assessment.patient_zero
+    assert (suspect.address, later.address) == ("10.0.0.7", "10.0.0.1")
+    assert suspect.likelihood > later.likelihood > 0.05
+    assert told("10.0.0.7").infected_by == ()
+
+
 ADDRESSES = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]
 EVENTS = st.tuples(
     st.integers(0, 23),

@@ -2,6 +2,7 @@
 
     take_in     which of the files that were given are evidence, of what kind, and new; each reader turns its files into
                 rows of tables, and says what it could not read
+    clocks      times of sources that are off against the others are set right, by events that several of them saw
     annotate    distinct keys (names, payloads, paths, ports) get columns from the threat pack
     detect      queries over the tables find what is odd, each with the rows that show it
     judge       the pack's weights make of that a state per host, a graph, and who was first
@@ -22,18 +23,18 @@ from wormward import detect
 from wormward.annotate import Days, annotate_all
 from wormward.detect import Scope, names_unmet
 from wormward.detect.year_of_names import YearOfNames
-from wormward.engine import ENGINES, Engine, Survey, infer_domain_controllers, infer_forwarders, prepare, survey
+from wormward.engine import ENGINES, Duck, Engine, Survey, clocks, infer_domain_controllers, infer_forwarders, prepare, survey
 from wormward.intake import take_in
 from wormward.judge import Binding, judge
 from wormward.judge.inventory import with_inventory
 from wormward.judge.merge import merge, named
-from wormward.judge.wording import closed_network, of_inventory
+from wormward.judge.wording import clocks_off, closed_network, of_inventory
 from wormward.model.errors import NoEvidenceError, UsageError
 from wormward.model.findings import Finding
 from wormward.model.pack import ThreatPack
 from wormward.model.reading import ReadContext
 from wormward.model.site import Site
-from wormward.model.states import Assessment, Remark
+from wormward.model.states import Assessment, Coverage, Remark
 from wormward.model.tables import FACTS
 from wormward.store import MEMORY, Workspace
 
@@ -99,13 +100,14 @@ def assess(
         coverage = taken.coverage
         parts = {table.name: store.parts(table.name) for table in FACTS}
         with engine_class(parts, store.sources(), since=since, until=until, threads=jobs) as engine:
+            coverage = _set_right(engine, coverage, jobs)
             looked = survey(engine)
             if looked.days is None and (since or until) and any(any(c.rows.values()) for c in coverage):
                 raise NoEvidenceError("nothing of the evidence lies between --since and --until; widen them")
             bindings = _bindings(engine)
-            as_of = engine.latest() if since or until else max((c.end for c in coverage if c.end), default=None)
+            as_of = engine.latest() if since or until else max((c.last for c in coverage if c.last), default=None)
             judged = []
-            remarks: list[Remark] = list(taken.remarks)
+            remarks: list[Remark] = [*taken.remarks, *clocks_off(coverage)]
             for pack in packs:
                 progress.begin(f"looking for {pack.title}")
                 own = pack if tolerance_days is None else replace(pack, tolerance_days=tolerance_days)
@@ -135,6 +137,18 @@ def assess(
         passed_over=taken.passed_over,
         remarks=tuple(remarks),
     )
+
+
+def _set_right(engine: Engine, coverage: tuple[Coverage, ...], jobs: int) -> tuple[Coverage, ...]:
+    """Move the times of sources whose clocks are off against the others'; coverage says by how much."""
+    told = {c.sha256 for c in coverage if c.clock_error_s}
+    sure = frozenset(r["source"] for r in engine.sources.to_pylist() if r["sha256"] in told)
+    with Duck(engine.parts, engine.sources, threads=jobs) as duck:  # whatever the engine: its rows tell the same
+        shifts = clocks.shifts(duck, sure)
+    if shifts:
+        engine.shift(shifts)
+    moved = {r["sha256"]: round(shifts.get(r["source"], 0) / 1e6) for r in engine.sources.to_pylist()}
+    return tuple(replace(c, clock_shift_s=moved.get(c.sha256, 0)) for c in coverage)
 
 
 def _context(store: Workspace, site: Site, packs: Sequence[ThreatPack], progress: Progress) -> ReadContext:

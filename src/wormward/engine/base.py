@@ -17,7 +17,7 @@ from typing import Any, Protocol, Self
 import pyarrow as pa
 
 from wormward.model.findings import Cite
-from wormward.model.tables import ANNOTATIONS, BY_NAME, CUTS, FACTS, ROW_BITS, Table
+from wormward.model.tables import ANNOTATIONS, BY_NAME, CUTS, FACTS, ROW_BITS, TIME, Table
 
 SECOND = "second"
 """Name of the column that the engine adds to every fact table."""
@@ -55,7 +55,9 @@ class Engine(ABC):
     """
 
     second = ""
-    """SQL for the second of `p.time`, rounded down."""
+    """SQL for the second of the time `{}`, rounded down."""
+    later = ""
+    """SQL for the time `{}` and `s.shift` microseconds."""
     instant = ""
     """SQL keyword before the text of a time."""
 
@@ -63,6 +65,7 @@ class Engine(ABC):
         self, parts: Mapping[str, PartsLike], sources: pa.Table, since: datetime | None = None, until: datetime | None = None
     ) -> None:
         self._sources = sources.sort_by("source")
+        self._shifts: Mapping[int, int] = {}
         self._between = _between(self.instant, since, until)
         self._parts = dict(parts)
         self._origins: dict[str, str] = {}  # rows of all parts of a table, as they are kept
@@ -81,6 +84,10 @@ class Engine(ABC):
         """Make `rows` a table of that name, replacing the one so named."""
 
     @abstractmethod
+    def _show_fact(self, table: Table, parts: PartsLike | None) -> None:
+        """Make the view of one fact table: rows of all parts, with `row_id`, `source` and `second`."""
+
+    @abstractmethod
     def _sql(self, expression: Any) -> str:
         """The query that an Ibis expression is, in the engine's words."""
 
@@ -95,6 +102,28 @@ class Engine(ABC):
     def close(self) -> None:
         """Let go of the tables; what was spilled goes with them."""
 
+    @property
+    def sources(self) -> pa.Table:
+        """The evidence files: the columns of `model.tables.SOURCES` and `file_no`, by source."""
+        return self._sources
+
+    @property
+    def parts(self) -> Mapping[str, PartsLike]:
+        """Where the rows of each fact table lie."""
+        return self._parts
+
+    def shift(self, shifts: Mapping[int, int]) -> None:
+        """From now on the times of these sources' rows are so many microseconds later; rows stay as they are kept."""
+        self._shifts = shifts
+        self._show_sources()
+        for table in FACTS:
+            if table.name in self._origins:
+                self._show_fact(table, self._parts.get(table.name))
+
+    def _show_sources(self) -> None:
+        moved = pa.array([self._shifts.get(s, 0) for s in self._sources.column("source").to_pylist()], pa.int64())
+        self._show("_sources", self._sources.select(["file_no", "source"]).append_column("shift", moved))
+
     def _show_side_tables(self) -> None:
         """Empty annotations and cuts, to be replaced."""
         for table in ANNOTATIONS:
@@ -104,11 +133,14 @@ class Engine(ABC):
 
     def _seen(self, table: Table, origin: str) -> str:
         """The rows of `origin` as the engine shows them, with `row_id`, `source` and `second`."""
-        columns = ", ".join(f"p.{c.name}" for c in table.reader_columns)
+        kept = {c.name: f"p.{c.name}" for c in table.reader_columns}
+        moved = {c.name: self.later.format(f"p.{c.name}") for c in table.reader_columns if c.type == TIME and self._shifts}
+        columns = ", ".join(f"{how} AS {name}" for name, how in {**kept, **moved}.items())
+        time = {**kept, **moved}["time"]
         # S608, here and elsewhere: every part of these texts is a name from model.tables or quoted.
         return (
-            f"SELECT {ROW_ID} AS row_id, s.source, {columns}, {self.second} AS {SECOND} "  # noqa: S608
-            f"FROM ({origin}) p JOIN _sources s USING (file_no){self._between}"
+            f"SELECT {ROW_ID} AS row_id, s.source, {columns}, {self.second.format(time)} AS {SECOND} "  # noqa: S608
+            f"FROM ({origin}) p JOIN _sources s USING (file_no){self._between.format(time)}"
         )
 
     def tables(self) -> dict[str, Any]:
@@ -216,9 +248,9 @@ def quoted(text: str) -> str:
 
 
 def _between(instant: str, since: datetime | None, until: datetime | None) -> str:
-    """The WHERE clause for `since` (inclusive) and `until` (exclusive), with a leading blank; empty for neither."""
+    """The WHERE clause over the time `{0}`: from `since` on, before `until`; with a leading blank, empty for neither."""
     bounds = []
     for sign, bound in ((">=", since), ("<", until)):
         if bound is not None:
-            bounds.append(f"p.time {sign} {instant} {quoted(bound.astimezone(UTC).isoformat(sep=' '))}")
+            bounds.append(f"{{0}} {sign} {instant} {quoted(bound.astimezone(UTC).isoformat(sep=' '))}")
     return f" WHERE {' AND '.join(bounds)}" if bounds else ""

@@ -46,7 +46,8 @@ class Duck(Engine):
     """
 
     # Division cuts off towards zero: what happened before 1970 would be a second late.
-    second = "(CASE WHEN epoch_us(p.time) < 0 THEN epoch_us(p.time) - 999999 ELSE epoch_us(p.time) END) // 1000000"
+    second = "(CASE WHEN epoch_us({0}) < 0 THEN epoch_us({0}) - 999999 ELSE epoch_us({0}) END) // 1000000"
+    later = "{} + to_microseconds(s.shift)"
     instant = "TIMESTAMPTZ"
 
     def __init__(
@@ -65,7 +66,7 @@ class Duck(Engine):
         self._spill = TemporaryDirectory(prefix="wormward-", dir=temp, ignore_cleanup_errors=True)
         self._connection = duckdb.connect()
         self._set(threads, memory)
-        self._show("_sources", self._sources.select(["file_no", "source"]))
+        self._show_sources()
         for table in FACTS:
             self._show_fact(table, parts.get(table.name))
         self._show_side_tables()
@@ -102,7 +103,7 @@ class Duck(Engine):
         self._filled.add(table.name)
         self._origins[table.name] = " UNION ALL ".join(origins)
         with _one_sentence():
-            self._connection.execute(f"CREATE VIEW {table.name} AS {self._seen(table, self._origins[table.name])}")
+            self._connection.execute(f"CREATE OR REPLACE VIEW {table.name} AS {self._seen(table, self._origins[table.name])}")
 
     def cut(self, name: str, fact: str, column: str, values: pa.Array) -> None:
         """Keep the rows of a fact table whose text `column` is one of `values` as the cut `name`, replacing the one so named.
@@ -153,8 +154,9 @@ class Duck(Engine):
             return None
         self._show("_askers", noted)
         return self._query(
-            "SELECT a.site, a.client, a.server, s.source, a.answered, min(a.first_seen) AS first_seen, "
-            "max(a.last_seen) AS last_seen FROM _askers a JOIN _sources s USING (file_no) GROUP BY ALL"
+            "SELECT a.site, a.client, a.server, s.source, a.answered, "
+            "min(a.first_seen + to_microseconds(shift)) AS first_seen, max(a.last_seen + to_microseconds(shift)) AS last_seen "
+            "FROM _askers a JOIN _sources s USING (file_no) GROUP BY ALL"
         )
 
     def _sql(self, expression: Any) -> str:
@@ -163,6 +165,10 @@ class Duck(Engine):
         # To make one SELECT of several is the engine's work as well, and it does it in no time.
         ibis.options.sql.fuse_selects = False
         return str(ibis.to_sql(expression, dialect="duckdb", pretty=False))
+
+    def sql(self, text: str) -> pa.Table:
+        """The rows of a query in DuckDB's own words. Raises WorkspaceError if it cannot be answered."""
+        return self._query(text)
 
     def _query(self, sql: str) -> pa.Table:
         with _one_sentence():

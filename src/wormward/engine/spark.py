@@ -120,7 +120,8 @@ class Spark(Engine):
     `memory` (of Java's heap) count for the first engine of a process: Java is started once.
     """
 
-    second = "unix_seconds(p.time)"  # rounded down
+    second = "unix_seconds({})"  # rounded down
+    later = "timestamp_micros(unix_micros({}) + s.shift)"
     instant = "TIMESTAMP"
 
     def __init__(
@@ -143,7 +144,7 @@ class Spark(Engine):
         for name in ("spark.sql.adaptive.enabled", "spark.sql.codegen.wholeStage"):
             self._session.conf.set(name, size > _FEW_BYTES)
         self._session.conf.set("spark.sql.shuffle.partitions", max(threads or os.cpu_count() or 1, size // _FEW_BYTES))
-        self._show("_sources", self._sources.select(["file_no", "source"]))
+        self._show_sources()
         for table in FACTS:
             self._show_fact(table, parts.get(table.name))
         self._show_side_tables()

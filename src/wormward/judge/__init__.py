@@ -12,7 +12,7 @@ from datetime import datetime
 from ipaddress import ip_address
 
 from wormward.judge.devices import Binding, devices
-from wormward.judge.graph import LIKELY, Arrival, arrivals, patient_zero
+from wormward.judge.graph import LIKELY, Arrival, arrivals, doubtful, patient_zero
 from wormward.judge.hosts import ILL, NAT, Case
 from wormward.judge.inventory import compare, identity_notes
 from wormward.judge.variants import Strain, settle, strain
@@ -69,7 +69,7 @@ def judge(
         hosts=hosts,
         findings=findings,
         edges=tuple(sorted((e for a in found.values() for e in a.edges), key=lambda e: (e.time, e.end, -e.likelihood, e.start))),
-        patient_zero=patient_zero(found, inside),
+        patient_zero=patient_zero(found, inside, doubtful(findings, tallies, pack.judge)),
         coverage=tuple(coverage),
         notes=(
             TRAFFIC_ONLY,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from wormward.judge.weigh import Tally
 from wormward.model.states import Coverage, Host, Infection, Listed, Reason, Remark
@@ -73,6 +73,11 @@ CLOSED = N_(
     "{number} {number|host|hosts} of which no more is known looked up the sites that the worm takes the date from, in its manner "
     "and in vain ({hosts}): a capture of their segment, or Zeek's conn, ntlm and dce_rpc logs, would decide."
 )
+CLOCKS = N_(
+    "{number} {number|source has a clock that is|sources have clocks that are} off against the others, by up to {most}: so say "
+    "events that several of them saw. Times were set right, and coverage says by how much. Nothing says which clock is right: "
+    "the middle one is taken to be."
+)
 MOST_HOSTS = 5
 """So many hosts are named."""
 
@@ -98,6 +103,12 @@ def of_inventory(listed: Listed | None, hosts: Sequence[Host]) -> tuple[Remark, 
         "unlisted": listed.unlisted,
     }
     return (Remark(INVENTORY, fields),)
+
+
+def clocks_off(coverage: Sequence[Coverage]) -> tuple[Remark, ...]:
+    """What stands on the first page of sources whose times were moved."""
+    off = [abs(c.clock_shift_s) for c in coverage if c.clock_shift_s and not c.duplicate_of]
+    return (Remark(CLOCKS, {"number": len(off), "most": f"{timedelta(seconds=max(off))}"}),) if off else ()
 
 
 def changed_hands(time: datetime, device: str) -> Reason:

@@ -226,11 +226,15 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class WayWeight:
-    """How strongly a rule's finding shows that its actor brought the worm to its target."""
+    """How strongly a rule's finding shows that its actor brought the worm to its target.
+
+    `again`: it works on a host that has the worm already as well, so that it may not have been what brought it.
+    """
 
     rule: str
     way: str
     milli: int
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +248,7 @@ class JudgeRules:
     ways: tuple[WayWeight, ...]
     unseen_way: int  # weight of "it came another way that nobody saw"
     later_way: int  # added for each earlier successful way (the worm is already there)
+    again_permille: int = 20  # of hosts that have the worm and did nothing yet, so many meet it again: what is assumed of a site
 
 
 @dataclass(frozen=True, slots=True)

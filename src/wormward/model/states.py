@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from wormward.model.differences import Comparison
@@ -96,6 +96,12 @@ class Coverage:
     group: str | None = None  # digest of the first file of the rotation this capture continues
     notes: tuple[str, ...] = ()  # msgids: how it was read, where that is worth knowing and no problem
     clock_error_s: int = 0  # seconds that were taken off its times, because the site says that its clock was fast
+    clock_shift_s: int = 0  # seconds that its stamps lack against the other sources', by events that several saw
+
+    @property
+    def last(self) -> datetime | None:
+        """Its latest time, set right."""
+        return self.end + timedelta(seconds=self.clock_shift_s) if self.end else None
 
 
 def copy_of(original: Coverage, name: str) -> Coverage:

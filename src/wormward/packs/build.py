@@ -116,9 +116,10 @@ def _judge(table: schema.JudgeTable) -> model.JudgeRules:
         infected=table.infected,
         suspected=table.suspected,
         weights=tuple(_weight(weight) for weight in table.weights),
-        ways=tuple(model.WayWeight(way.rule, way.way, way.milli) for way in table.ways),
+        ways=tuple(model.WayWeight(way.rule, way.way, way.milli, way.again) for way in table.ways),
         unseen_way=table.unseen_way,
         later_way=table.later_way,
+        again_permille=table.again_permille,
     )
 
 

@@ -262,6 +262,7 @@ class WayTable(Strict):
     rule: RuleId
     way: WayIn
     milli: Milli
+    again: bool = False
 
 
 class JudgeTable(Strict):
@@ -272,6 +273,7 @@ class JudgeTable(Strict):
     suspected: Milli
     unseen_way: Milli
     later_way: Milli
+    again_permille: Annotated[int, Field(ge=0, le=1000)] = 20
     weights: list[WeightTable]
     ways: list[WayTable] = []
 

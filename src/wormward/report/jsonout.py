@@ -213,4 +213,5 @@ def _coverage(source: Coverage) -> dict[str, Any]:
         "group": source.group,
         "notes": list(source.notes),
         "clock_error_seconds": source.clock_error_s,
+        "clock_shift_seconds": source.clock_shift_s,
     }

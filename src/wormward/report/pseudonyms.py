@@ -256,6 +256,7 @@ class _Copier:
             group=self._digest(c.group) if c.group else c.group,
             notes=c.notes,
             clock_error_s=c.clock_error_s,
+            clock_shift_s=c.clock_shift_s,
         )
 
     def _passed_over(self, p: PassedOver) -> PassedOver:
