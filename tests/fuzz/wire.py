@@ -21,9 +21,8 @@ import atheris
 with atheris.instrument_imports(include=["wormward.wire"]):
     from wormward.model.errors import WireError
     from wormward.threats.conficker import algorithms
-    from wormward.wire import atsvc, name_claims, ntlmssp
+    from wormward.wire import atsvc, dhcp, name_claims, ntlmssp
     from wormward.wire.conversation import start
-    from wormward.wire.datagrams import EXPORT
     from wormward.wire.dcerpc import RpcConversation
     from wormward.wire.facts import Conversation, Stamp
     from wormward.wire.flow_export import MOST_HELD, Exports
@@ -88,7 +87,9 @@ def datagrams(data: bytes) -> None:
     """Claims of any datagram, and flows of a row of packets of any content."""
     exports = Exports()
     for number, (_, piece) in enumerate(_talk(data)):
-        for kind in range(1, EXPORT):
+        with suppress(WireError):
+            dhcp.decode(piece)
+        for kind in (1, 2, 3, 4):
             with suppress(WireError):
                 name_claims.claims(kind, 0xFFFF << 32 | 1, piece)
         for version in (5, 9, 10):

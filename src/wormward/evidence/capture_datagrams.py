@@ -1,4 +1,4 @@
-"""Datagrams of captures that speak of more than their own two ends: names that hosts claim, flows that routers export.
+"""Datagrams of captures that speak of more than their own two ends: names that hosts claim, leases, exported flows.
 
 What a host claims is told when the capture ends, because only then it is known whether an address that answered for a name
 answered for many: such a one (a poisoner, a proxy) is not known by the names that it was asked for.
@@ -22,10 +22,11 @@ from wormward.evidence.rows import MOST_TIME
 from wormward.model.errors import WireError
 from wormward.model.tables import ROW_BITS
 from wormward.model.text import N_, filled
-from wormward.wire.datagrams import EXPORT
+from wormward.wire import dhcp
+from wormward.wire.datagrams import DHCP, EXPORT
 from wormward.wire.facts import Stamp
 from wormward.wire.flow_export import Exports, Record, Stream
-from wormward.wire.name_claims import Claim, claims
+from wormward.wire.name_claims import MAC, Claim, claims
 from wormward.wire.talks import Ends
 
 MOST_NAMES: Final = 4
@@ -34,6 +35,8 @@ AGAIN_US: Final = 600_000_000
 """What an address says of itself once more within so long is not told again."""
 MOST_CLAIMS: Final = 1 << 16
 """Claims that wait for the end of the capture; of more, all that wait are judged by what is known then."""
+MOST_ASKING: Final = 4096
+"""DHCP clients that wait for their acknowledgement."""
 MOST_ADDRESSES: Final = 1 << 16
 """Addresses whose last claims are remembered."""
 LAG_S: Final = 60
@@ -100,6 +103,7 @@ class Datagrams:
         self._names = _Names()
         self._exports = Exports()
         self._halves = Halves()
+        self._asking: dict[tuple[int, str], bytes] = {}  # names of DHCP clients that wait, by transaction and card
 
     def take(
         self, packets: npt.NDArray[np.void], kinds: npt.NDArray[np.int32], window: npt.NDArray[np.uint8], file_no: int
@@ -113,8 +117,29 @@ class Datagrams:
             source = source_hi << 64 | source_lo
             if kind == EXPORT:
                 self._exported(self._exports.feed(Ends(source, sport, target_hi << 64 | target_lo, dport), data, stamp))
+            elif kind == DHCP:
+                self._leased(data, stamp)
             else:
                 self._claimed(kind, source, data, stamp)
+
+    def _leased(self, data: bytes, stamp: Stamp) -> None:
+        """A client names itself; the server's acknowledgement binds its card and that name to an address."""
+        try:
+            message = dhcp.decode(data)
+        except WireError:
+            return
+        key = message.transaction, message.card
+        if message.kind in dhcp.REQUESTS and message.host_name:
+            if len(self._asking) >= MOST_ASKING:
+                self._asking.clear()
+            self._asking[key] = message.host_name
+        if message.kind != dhcp.ACK or not message.address:
+            return
+        end = None if message.lease_s is None else stamp.time_us + message.lease_s * 1_000_000
+        self._rows.binding(stamp, message.address, MAC, message.card.encode(), end)
+        name = (self._asking.pop(key, None) or message.host_name or b"").removesuffix(b".")
+        if name:
+            self._rows.binding(stamp, message.address, "dhcp-name", name, end)
 
     def _claimed(self, kind: int, source: int, data: bytes, stamp: Stamp) -> None:
         if source in _NO_ADDRESS:
@@ -176,6 +201,7 @@ class Datagrams:
         self._stream_notes([s for s in streams if s.sampled > 1], SAMPLED, SAMPLED_BLIND)
         self._stream_notes([s for s in streams if abs(s.ahead_s) > LAG_S], CLOCK)
         self._names, self._exports, self._halves = _Names(), Exports(), Halves()
+        self._asking.clear()
 
     def _stream_notes(self, streams: list[Stream], sentence: str, blind: str = "") -> None:
         if not streams:

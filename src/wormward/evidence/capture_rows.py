@@ -262,10 +262,10 @@ class CaptureRows:
         who = self.address(client), sport, self.address(server), dport
         self._add("payloads", file_no, (frame, self.site, time_us, *who, "tcp", fact.payload))
 
-    def binding(self, stamp: Stamp, address: int, kind: str, value: bytes) -> None:
-        """An identity that an address claimed."""
+    def binding(self, stamp: Stamp, address: int, kind: str, value: bytes, end_us: int | None = None) -> None:
+        """An identity that an address claimed, or was given until `end_us`."""
         text = printable_bytes(value).lower()
-        row = (stamp.frame, self.site, stamp.time_us, None, self.address(address), kind, text)
+        row = (stamp.frame, self.site, stamp.time_us, end_us, self.address(address), kind, text)
         self._add("bindings", stamp.file_no, row)
 
     def exported(self, file_no: int, frame: int, time_us: int, values: Mapping[str, Any]) -> None:

@@ -1,10 +1,10 @@
-"""Which UDP datagrams are decoded one by one beside DNS: name services by their ports, flow exports by their content.
+"""Which UDP datagrams are decoded one by one beside DNS: name services and DHCP by their ports, flow exports by content.
 
 Exporters may be set to any port, so the version and the arithmetic of the whole packet decide: NetFlow v5 of so many
 records is so long and no longer; the sets of NetFlow v9 and IPFIX lead exactly to its end. Of random datagrams not one in
 a hundred million does.
 
-References: RFC 1002 (4.2, 4.4), RFC 4795, RFC 6762 for the ports; RFC 3954 (5), RFC 7011 (3) for the sets.
+References: RFC 1002 (4.2, 4.4), RFC 4795, RFC 6762, RFC 2131 for the ports; RFC 3954 (5), RFC 7011 (3) for the sets.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numba import njit
 
 from wormward.wire.loads import be16
 
-NOTHING, NETBIOS_NAME, NETBIOS_DATAGRAM, LLMNR, MDNS, EXPORT = range(6)
+NOTHING, NETBIOS_NAME, NETBIOS_DATAGRAM, LLMNR, MDNS, DHCP, EXPORT = range(7)
 """Kinds of datagrams."""
 V5, V9, IPFIX = 5, 9, 10
 """Versions of flow exports."""
@@ -72,4 +72,6 @@ def kind_of(data, p):  # type: ignore[no-untyped-def]
         return LLMNR
     if source == 5353 or target == 5353:
         return MDNS
+    if (source == 67 or source == 68) and (target == 67 or target == 68):  # noqa: PLR1714 - compiled
+        return DHCP
     return EXPORT if is_export(data, p["offset"], p["size"]) else NOTHING

@@ -2,8 +2,9 @@
 
 For each packet it finds the flow, counts, follows the TCP state, and decides what of the payload somebody wants:
 in-order bytes of connections that a decoder may read become *pieces*; of flows that were declined only counters
-are kept; DNS datagrams and payloads that a pack wants are listed. `line_up` then sorts the pieces by connection
-and joins those that follow each other to *runs*, so that whoever feeds decoders can pass over a run at once.
+are kept; DNS datagrams, others that are decoded one by one, and payloads that a pack wants are listed. `line_up` then
+sorts the pieces by connection and joins those that follow each other to *runs*, so that whoever feeds decoders can
+pass over a run at once.
 
 Within a chunk the loop is ahead of the decoders, so it never decides what a decoder must decide: it drops only
 bytes that stand before `next`; where bytes are out of order it marks the flow uneven and hands over every piece.
