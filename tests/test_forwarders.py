@@ -54,6 +54,18 @@ def test_few_names_tell_nothing() -> None:
         assert infer_forwarders(duck) == frozenset()
 
 
+@pytest.mark.parametrize(("lags", "found"), [((0,), set()), ((0, 0, 0, 1), {BRANCH}), ((0, 0, -1, 0), {ASKER}), ((1, -1), set())])
+def test_of_two_that_ask_for_the_same_only_the_later_passes_on(lags: tuple[int, ...], found: set[str]) -> None:
+    """Two logs without their servers, so that each could lie below the other."""
+    both = []
+    for i, name in enumerate(NAMES):
+        both.append(make.lookup(T0 + 30 * i, ASKER, name, file=0, server=None))
+        both.append(make.lookup(T0 + 30 * i + lags[i % len(lags)], BRANCH, name, file=1, server=None))
+    with play.open_duck({"dns_queries": both}) as duck:
+        play.annotate(duck, toy.PACK)
+        assert infer_forwarders(duck) == found
+
+
 def _log(path: Path, lines: list[tuple[int, str]]) -> Path:
     path.write_text("".join(text for _, text in sorted(lines)))
     return path

@@ -8,6 +8,7 @@ does not name, it is taken for a forwarder. Only listed names are looked at, for
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from wormward.engine.base import Engine
@@ -40,11 +41,27 @@ def infer_forwarders(engine: Engine) -> frozenset[str]:
         & (judged.lookups * 100 >= judged.asked * LEAST_PERCENT)
         & (judged.pairs <= judged.lookups * MOST_EACH)
     )
-    return frozenset(row["client"] for row in engine.fetch(passing.select("client").distinct()))
+    lags = pairs.semi_join(passing, ["site", "client"])
+    lags = lags.group_by("site", "client", "asker").agg(seconds=lags.later.sum())
+    return _behind({(row["site"], row["client"], row["asker"]): int(row["seconds"]) for row in engine.fetch(lags)})
+
+
+def _behind(lags: Mapping[tuple[str, str, str], int]) -> frozenset[str]:
+    """Of these clients those that ask after their askers.
+
+    Of two that ask for each other's names only one can pass them on: the one that is more often a second later, else neither.
+    """
+    found = {(site, client) for site, client, _ in lags}
+    ahead = {
+        (site, client)
+        for (site, client, asker), lag in lags.items()
+        if (site, asker) in found and lags.get((site, asker, client), -1) >= lag
+    }
+    return frozenset(client for _, client in found - ahead)
 
 
 def _paired(above: Any, below: Any, seconds: int) -> Any:
     """Lookups, each with those of others for the same name so many seconds before."""
-    later = below.mutate(second=below.second + seconds)
+    later = below.mutate(second=below.second + seconds, later=seconds)
     pairs = above.join(later, ["site", "name", "second"])
-    return pairs.filter(pairs.asker != pairs.client).select("row_id", "site", "client", "name", "asker", "log")
+    return pairs.filter(pairs.asker != pairs.client).select("row_id", "site", "client", "name", "asker", "log", "later")
