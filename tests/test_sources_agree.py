@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,24 @@ def test_all_forms_together_say_what_the_capture_says(repo: Path, eve: Path, tmp
     cited = {kinds[cite["sha256"]] for finding in every["findings"] for cite in finding["cites"]}
     assert {"suricata-eve", "zeek-dns", "bind-querylog", "dns-csv"} <= cited
     assert any(kind.startswith("pcap") for kind in cited)
+
+
+KINDS = {"capture": "pcap", "zeek": "zeek-", "eve": "suricata-eve", "dns": ("bind-querylog", "dns-csv")}
+"""Forms of the example, the best first, and how the kinds of their sources begin."""
+
+
+@pytest.mark.slow
+def test_any_two_forms_say_what_the_better_one_says_and_cite_both(repo: Path, eve: Path, tmp_path: Path) -> None:
+    example = repo / "examples/outbreak"
+    forms = {"capture": example / "outbreak.pcap", "zeek": example / "zeek", "eve": eve, "dns": example / "dns"}
+    alone = {form: assessed(tmp_path / f"{form}.json", path) for form, path in forms.items() if form != "dns"}
+    for better, other in combinations(KINDS, 2):
+        both = assessed(tmp_path / "both.json", forms[better], forms[other])
+        assert answers(both) == answers(alone[better]), (better, other)
+        assert edges(both) == edges(alone[better]), (better, other)
+        kinds = {source["sha256"]: source["kind"] for source in both["coverage"]}
+        cited = {kinds[cite["sha256"]] for finding in both["findings"] for cite in finding["cites"]}
+        assert all(any(kind.startswith(KINDS[form]) for kind in cited) for form in (better, other)), (better, other)
 
 
 @pytest.mark.slow

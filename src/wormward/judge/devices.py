@@ -107,7 +107,7 @@ def devices(
     for (where, device), addresses in sorted(had.items()):
         own = [address for address in sorted(addresses) if tenures[where, address][-1].device == device]
         if own:
-            latest = max(own, key=lambda address: (":" not in address, addresses[address]))
+            latest = max(own, key=lambda address: (*_liked(address), addresses[address]))
             last[where, device] = latest
             if len(addresses) > 1:
                 homes[where, latest] = (latest, *sorted(set(addresses) - {latest}))
@@ -115,6 +115,11 @@ def devices(
     named = replace(found, names=_names(bindings, found))
     items = _items(named, seen, inventory, site)
     return replace(named, items=items, names={**named.names, **{key: i.name for key, i in items.items() if i.name}})
+
+
+def _liked(address: str) -> tuple[bool, bool]:
+    """People know a device by its IPv4 address, and by no address that every link has anew."""
+    return ":" not in address, not address.startswith("fe80:")
 
 
 def _until(tenure: Tenure, told: Sequence[Tenure], heard: datetime) -> datetime:
