@@ -118,7 +118,8 @@ def commands_page() -> str:
     top: Any = typer.main.get_command(app)
     lines = [notice("src/wormward/cli.py"), "# Commands", "", (top.help or "").strip(), ""]
     for name, command in sorted(getattr(top, "commands", {}).items()):
-        lines += command_section(f"wormward {name}", command)
+        for inner, part in sorted(getattr(command, "commands", {"": command}).items()):
+            lines += command_section(f"wormward {name} {inner}".rstrip(), part)
     lines += ["What `--site` takes: [site.toml](site.md)."]
     return "\n".join(lines).rstrip() + "\n"
 

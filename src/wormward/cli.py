@@ -282,6 +282,38 @@ def sql(
     raise typer.Exit(guarded(run))
 
 
+site_app = typer.Typer(name="site", no_args_is_help=True, help="What a person knows of the site: site.toml.")
+app.add_typer(site_app)
+
+
+@site_app.callback()
+def _site() -> None:
+    """What a person knows of the site: site.toml."""
+
+
+@site_app.command()
+def init(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH...", show_default=False, help="Captures, logs and folders of them, as for assess."),
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The new file.")] = Path("site.toml"),
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Write a first site.toml from what the evidence shows: each suggestion commented out, with its reason and its place.
+
+    It changes no answer until somebody has looked at it. Nothing is overwritten. Exit codes: 0 written, 2 it could not be.
+    """
+
+    def run() -> int:
+        from wormward.command import siteinit  # noqa: PLC0415 - see assess
+
+        siteinit.run(paths, out, quiet)
+        return 0
+
+    raise typer.Exit(guarded(run))
+
+
 def exit_code(assessment: Assessment, fail_on: tuple[str, ...] = ()) -> int:
     """The exit code that an assessment asks for. `infected` and `suspected` win over what could not be read."""
     states = {"infected", "suspected", *fail_on}
