@@ -8,30 +8,26 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 import traceback
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wormward import __version__
-from wormward.model.text import N_
+from wormward.command.ending import COULD_NOT_RUN, INTERRUPTED, complain, guarded, last_word, leave
 from wormward.model.tlp import Tlp
 
 if TYPE_CHECKING:
-    from types import FrameType, TracebackType
-
     from wormward.model.states import Assessment
 
 CALM = (100_000, 20, 50)
 """Objects made, and rounds, after which Python looks for circles of objects that nobody needs any more."""
 SWITCH_S = 0.0005
 """Seconds after which Python lets another thread go on."""
-FOUND, COULD_NOT_RUN, IN_PART, INTERRUPTED = 1, 2, 3, 130
+FOUND, IN_PART = 1, 3
 
 app = typer.Typer(
     name="wormward", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
@@ -276,7 +272,7 @@ def sql(
         from wormward.command import sql as command  # noqa: PLC0415 - see assess
 
         if command.run(question, workspace, form.value, rows):
-            _complain(f"there are more rows; these are the first {rows}, --rows gives more", None)
+            complain(f"there are more rows; these are the first {rows}, --rows gives more", None)
         return 0
 
     raise typer.Exit(guarded(run))
@@ -323,89 +319,9 @@ def exit_code(assessment: Assessment, fail_on: tuple[str, ...] = ()) -> int:
     return IN_PART if any(source.problems for source in assessment.coverage) else 0
 
 
-def guarded(run: Callable[[], int], lang: str | None = None) -> int:
-    """The exit code of `run`; what users may do wrong and what disks do becomes one sentence, never a traceback.
-
-    The sentence is in the language that `--lang` or the locale asks for, as far as there is a translation.
-    """
-    from wormward.model.errors import WormwardError  # noqa: PLC0415 - see above
-
-    interrupted = False
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        nonlocal interrupted
-        interrupted = True
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        return run()
-    except KeyboardInterrupt:
-        pass
-    except BrokenPipeError:
-        # Whoever read our output had enough; the rest goes nowhere, and Python must not complain at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return COULD_NOT_RUN
-    except WormwardError as error:
-        # An engine that is interrupted says so in its own way.
-        if not interrupted:
-            _complain(str(error), lang)
-            return COULD_NOT_RUN
-    except OSError as error:
-        typer.echo(f"wormward: {error.filename or 'the system'}: {error.strerror or error}", err=True)
-        return COULD_NOT_RUN
-    except MemoryError:
-        _complain(N_("not enough memory; give fewer files at once, or --workspace on a disk with room"), lang)
-        return COULD_NOT_RUN
-    except Exception:  # libraries put an interrupt into words of their own
-        if not interrupted:
-            raise
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    _complain(N_("interrupted; no report was written"), lang)
-    return INTERRUPTED
-
-
-def _complain(sentence: str, lang: str | None) -> None:
-    """One line on standard error, in the language of `--lang` (English if that is none) or of the locale."""
-    from wormward.command.surroundings import language  # noqa: PLC0415 - see above
-    from wormward.model.errors import UsageError  # noqa: PLC0415
-
-    try:
-        told = language(lang).told(sentence)
-    except UsageError:
-        told = sentence
-    typer.echo(f"wormward: {told}", err=True)
-
-
-def _leave(code: int) -> NoReturn:
-    """Leave with `code` at once; all that was to be written is written.
-
-    Taking the engines apart piece by piece would take a fifth of a second more. And an interrupt that passed through
-    `exec` of a text (dataclasses and named tuples are made like that while modules load) makes CPython end by signal 2
-    even where it was caught, and scripts take that for a crash.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            if stream is not None:  # closed by whoever started us
-                stream.flush()
-        except (OSError, ValueError):
-            code = code or COULD_NOT_RUN
-    os._exit(code)
-
-
-def _last_word(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """What nobody caught: libraries may hold an interrupt back until the command's own handlers are gone."""
-    if issubclass(kind, KeyboardInterrupt):
-        typer.echo("wormward: interrupted", err=True)
-        _leave(INTERRUPTED)
-    sys.__excepthook__(kind, error, trace)
-
-
 def main() -> None:
     """The entry point: run the command that the words of the command line name, and exit with its code."""
-    sys.excepthook = _last_word
+    sys.excepthook = last_word
     # Python's own choice looks through all modules again and again while they load: a sixth of a short run.
     gc.set_threshold(*CALM)
     # Threads that read hand small pieces to each other: none should hold the others up for Python's own 5 ms.
@@ -415,10 +331,10 @@ def main() -> None:
     try:
         app()
     except KeyboardInterrupt:
-        _leave(INTERRUPTED)
+        leave(INTERRUPTED)
     except SystemExit as leaving:
         if isinstance(leaving.code, int):
-            _leave(leaving.code)
+            leave(leaving.code)
         raise
     except Exception:  # noqa: BLE001 - Python's own exit code for a crash is 1, which here means "infected"
         traceback.print_exc()
