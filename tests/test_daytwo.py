@@ -12,11 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from tests.capture_help import dns, in_turn, ipv4, pcap, udp
 from tests.cli_help import LOOKUPS, infected_lookups, lookups, wormward
-from wormward import intake, pipeline
+from wormward import annotate, intake, pipeline
 from wormward.evidence import known
 from wormward.evidence.files import EvidenceFile
 from wormward.packs import builtin_packs
@@ -174,3 +175,39 @@ def test_an_empty_workspace_has_nothing_to_judge(tmp_path: Path) -> None:
     assert wormward("assess", tmp_path / "absent.pcap", "--workspace", tmp_path / "w").code == 2
     assert wormward("assess", lookups(tmp_path), "--workspace", tmp_path / "w", "--quiet").code == 0
     assert os.stat(tmp_path / "w" / "ledger.sqlite").st_mode & 0o777 == 0o600
+
+
+@pytest.mark.slow
+def test_only_new_keys_are_annotated_unless_the_pack_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys that gave nothing are remembered under the annotator's version and the pack's digest; the answer is the same."""
+    asked: dict[str, list[set[tuple[Any, ...]]]] = {}
+
+    def counted(annotator: annotate.Annotator) -> annotate.Annotator:
+        if not annotator.dull_by:
+            return annotator
+
+        def look(distinct: pa.Table, pack: Any, days: Any) -> Any:
+            keys = set(zip(*(distinct.column(c).to_pylist() for c in annotator.dull_by), strict=True))
+            asked.setdefault(annotator.name, []).append(keys)
+            return annotator.annotate(distinct, pack, days)
+
+        return replace(annotator, annotate=look)
+
+    monkeypatch.setattr(annotate, "ANNOTATORS", tuple(map(counted, annotate.ANNOTATORS)))
+    packs = builtin_packs()
+    days = [EXAMPLE / "zeek" / f"{log}.log" for log in ("conn", "http", "smb_files")], [EXAMPLE / "outbreak.pcap"]
+    at_once = to_json(pipeline.assess([path for day in days for path in day], packs=packs))
+    for day in days:
+        told = pipeline.assess(day, packs=packs, workspace=tmp_path / "w")
+    assert to_json(told) == at_once
+    pipeline.assess([], packs=packs, workspace=tmp_path / "w")
+    pipeline.assess([], packs=[replace(packs[0], digest="another")], workspace=tmp_path / "w")
+    # What was remembered is only a cache.
+    for part in (tmp_path / "w" / "notes").rglob("*.parquet"):
+        part.write_bytes(b"damaged")
+    assert to_json(pipeline.assess([], packs=packs, workspace=tmp_path / "w")) == at_once
+    assert set(asked) == {"contact_ports", "request_forms", "file_forms"}
+    for whole, first, second, nothing_new, another_pack, damaged in asked.values():
+        assert first & (whole - second), "of the first day's keys those that tell nothing are not looked at again"
+        assert nothing_new < whole, "without new evidence only those are that tell something"
+        assert another_pack == damaged == whole

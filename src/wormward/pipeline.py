@@ -20,7 +20,7 @@ from threading import Thread
 from typing import Protocol
 
 from wormward import detect
-from wormward.annotate import Days, annotate_all
+from wormward.annotate import Days, Notes, annotate_all
 from wormward.detect import Scope, names_unmet
 from wormward.detect.year_of_names import YearOfNames
 from wormward.engine import ENGINES, Duck, Engine, Survey, clocks, infer_domain_controllers, infer_forwarders, prepare, survey
@@ -111,7 +111,7 @@ def assess(
             for pack in packs:
                 progress.begin(f"looking for {pack.title}")
                 own = pack if tolerance_days is None else replace(pack, tolerance_days=tolerance_days)
-                scope, findings = _findings(engine, own, looked, site, all_time)
+                scope, findings = _findings(engine, own, looked, site, all_time=all_time, notes=store.notes)
                 remarks += names_unmet.look(engine.tables(), own, scope, engine.fetch)
                 judged.append(
                     judge(
@@ -177,10 +177,12 @@ def _bindings(engine: Engine) -> list[Binding]:
     return [Binding(**row) for shown in (alone, each) for row in engine.fetch(shown)]
 
 
-def _findings(engine: Engine, pack: ThreatPack, looked: Survey, site: Site, all_time: bool) -> tuple[Scope, list[Finding]]:
+def _findings(
+    engine: Engine, pack: ThreatPack, looked: Survey, site: Site, *, all_time: bool, notes: Notes | None
+) -> tuple[Scope, list[Finding]]:
     """Annotate and detect with one pack; with what was known of the evidence as a whole."""
     first, last = looked.days or (0, 0)
-    annotate_all(engine, pack, Days(first, last, all_time, looked.spans))
+    annotate_all(engine, pack, Days(first, last, all_time, looked.spans), notes)
     scope = Scope(
         first,
         last,

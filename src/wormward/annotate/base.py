@@ -60,12 +60,27 @@ class Engine(Protocol):
         ...
 
 
+class Notes(Protocol):
+    """Remembers keys that gave nothing (`store.notes.Notes` is one)."""
+
+    def dull(self, of: str) -> pa.Table | None:
+        """The keys that are known to give nothing to `of`; None if none are."""
+        ...
+
+    def add(self, of: str, keys: pa.Table) -> None:
+        """Keep more such keys."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Annotator:
     """One annotator. `version` rises when the same keys would give other columns; `fact` is the table of its keys.
 
     `column` is the one column that the keys are the distinct values of, None where they are more than that. Then it may
     be given values that no row has: side tables are joined, and what joins nothing says nothing.
+
+    `dull_by` are the columns of its keys, in each table that it makes too, if a key that gives no row gives none for any
+    days, and remembering that costs less than looking again; else empty.
     """
 
     name: str
@@ -75,6 +90,11 @@ class Annotator:
     keys: Callable[[Tables, ThreatPack], Any | None]
     annotate: Callable[[pa.Table, ThreatPack, Days], Mapping[str, pa.Table]]
     column: str | None = None
+    dull_by: tuple[str, ...] = ()
+
+    def note(self, pack: ThreatPack) -> str:
+        """What its notes are kept under: they are of no use to another version or pack."""
+        return f"{self.name}-{self.version}-{pack.digest[:16]}"
 
 
 def side_table(name: str, columns: Mapping[str, Any]) -> pa.Table:

@@ -128,4 +128,4 @@ def _matches(
 
 
 CONTACT_WEEKS = Annotator("contact_weeks", VERSION, "flows", ("contact_weeks", "usable_ports"), week_keys, annotate_weeks)
-CONTACT_PORTS = Annotator("contact_ports", VERSION, "flows", ("contact_ports",), keys, annotate)
+CONTACT_PORTS = Annotator("contact_ports", VERSION, "flows", ("contact_ports",), keys, annotate, dull_by=_KEYS)

@@ -38,4 +38,4 @@ def annotate(distinct: pa.Table, pack: ThreatPack, _days: Days) -> Mapping[str, 
     return {"file_forms": side_table("file_forms", {n: [row[i] for row in rows] for i, n in enumerate(names)})}
 
 
-FILE_FORMS = Annotator("file_forms", VERSION, "smb_files", ("file_forms",), keys, annotate)
+FILE_FORMS = Annotator("file_forms", VERSION, "smb_files", ("file_forms",), keys, annotate, dull_by=("share", "path"))

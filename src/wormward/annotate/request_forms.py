@@ -79,4 +79,4 @@ def _dotted_quad(host: str) -> bool:
     return True
 
 
-REQUEST_FORMS = Annotator("request_forms", VERSION, "http_requests", ("request_forms",), keys, annotate)
+REQUEST_FORMS = Annotator("request_forms", VERSION, "http_requests", ("request_forms",), keys, annotate, dull_by=_KEYS)

@@ -23,6 +23,7 @@ from wormward.model.reading import SourceRow
 from wormward.model.tables import BY_NAME, FACTS, SOURCES
 from wormward.store import askers, layout, ledger
 from wormward.store.buffer import TableBuffer, Values, stored_schema
+from wormward.store.notes import Notes
 from wormward.store.parquet import disk_error, put_aside, write_part
 
 MEMORY = 192 << 20
@@ -125,6 +126,11 @@ class Workspace:
         workspace._sources, _ = source_table(workspace.known)
         workspace.close()
         return workspace
+
+    @property
+    def notes(self) -> Notes | None:
+        """What annotators remember from run to run; None if nothing is kept."""
+        return None if self._folder is None else Notes(self._folder / layout.NOTES)
 
     @property
     def next_file_no(self) -> int:
