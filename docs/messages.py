@@ -22,6 +22,8 @@ from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po, write_po
 from generate import ENDING, HOLES, KNOWN, ONCE_A_FILE, REPO, UNSEEN
 
+from wormward.evidence.unpack import CUT
+
 SOURCE = REPO / "src" / "wormward"
 LOCALE = SOURCE / "report" / "locale"
 KEYWORDS = {**DEFAULT_KEYWORDS, "N_": None, "say": None, "many": (1, 2)}
@@ -30,13 +32,22 @@ MOST_FORMS = 24
 """A sentence that is put together in more ways than that stays English where no shorter part of it is known."""
 MOST_ASSIGNED = 3
 """So many of the last texts that a name was given are taken for what it may hold."""
-PLACES = ("line {}", "frame {}", "frame {}, byte {}", "byte {}", "record {}", "column {}", "page {}")
+PLACES = (
+    "line {}",
+    "frame {}",
+    "frame {}, byte {}",
+    "byte {}",
+    "byte {} of the uncompressed data",
+    "record {}",
+    "column {}",
+    "page {}",
+)
 """What stands before a problem, told by the readers."""
 LETTERS = re.compile(r"[A-Za-z]{3}")
 HEAD = "# Sentences of Wormward in {}; kept up to date by `make messages`.\n#"
 
 
-def forms(node: ast.expr | None, assigned: list[ast.Assign]) -> list[str]:
+def forms(node: ast.expr | None, assigned: list[ast.Assign | ast.AnnAssign]) -> list[str]:
     """Every text that an expression can make, with `{}` for what only a run knows; none if nothing is fixed."""
     if isinstance(node, ast.Constant):
         return [node.value] if isinstance(node.value, str) else []
@@ -45,7 +56,7 @@ def forms(node: ast.expr | None, assigned: list[ast.Assign]) -> list[str]:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return _joined([forms(node.left, assigned), forms(node.right, assigned)])
     if isinstance(node, ast.Name):
-        before = [a for a in assigned if a.targets[0].id == node.id and a.lineno < node.lineno]
+        before = [a for a in assigned if _name(a) == node.id and a.lineno < node.lineno]
         return [text for a in before[-MOST_ASSIGNED:] for text in forms(a.value, before[: before.index(a)])] or ["{}"]
     if isinstance(node, ast.JoinedStr):
         return _joined([_piece(part, assigned) for part in node.values])
@@ -56,7 +67,7 @@ def forms(node: ast.expr | None, assigned: list[ast.Assign]) -> list[str]:
     return ["{}"] if node is not None else []
 
 
-def _piece(part: ast.expr, assigned: list[ast.Assign]) -> list[str]:
+def _piece(part: ast.expr, assigned: list[ast.Assign | ast.AnnAssign]) -> list[str]:
     if isinstance(part, ast.Constant):
         return [str(part.value)]
     value = part.value if isinstance(part, ast.FormattedValue) else part
@@ -75,20 +86,41 @@ def error_sentences() -> Iterator[tuple[str, str]]:
         where = path.relative_to(SOURCE).as_posix()
         if where in UNSEEN or where.startswith(("wire/", "threats/")):
             continue
-        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        own = [node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign)]
+        yield from ((text, where) for text in _remedies(tree))
+        for function in ast.walk(tree):
             if isinstance(function, ast.FunctionDef):
-                yield from ((text, where) for text in _raised(function))
+                yield from ((text, where) for text in _raised(function, own))
     for _, _, what, remedy in KNOWN:
         yield from ((text, "evidence/discover.py") for text in (what, remedy))
     for _, what, remedy in ONCE_A_FILE:
         # One sentence for a number of 1, one for more: it is found again by its words.
         told = (re.sub(r"\{\w+\|(.*?)\|(.*?)\}", which, text) for text in (what, remedy) for which in (r"\1", r"\2"))
         yield from ((re.sub(r"\{\w+\}", "{}", text), "evidence/capture_state.py") for text in told)
+    yield CUT, "evidence/unpack.py"
     yield from ((place, "evidence/") for place in PLACES)
 
 
-def _raised(function: ast.FunctionDef) -> Iterator[str]:
-    assigned = [n for n in ast.walk(function) if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name)]
+def _remedies(tree: ast.Module) -> Iterator[str]:
+    """What is to be done, told beside the call that says what is wrong: by a name or a parameter called `remedy`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign | ast.AnnAssign) and _name(node).strip("_").lower() == "remedy" and node.value:
+            yield from forms(node.value, [])
+        if isinstance(node, ast.FunctionDef):
+            named = [*node.args.posonlyargs, *node.args.args]
+            defaults = [*zip(named[::-1], node.args.defaults[::-1], strict=False)]
+            defaults += zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+            yield from (text for arg, value in defaults if arg.arg == "remedy" for text in forms(value, []))
+
+
+def _name(node: ast.Assign | ast.AnnAssign) -> str:
+    target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+    return target.id if isinstance(target, ast.Name) else ""
+
+
+def _raised(function: ast.FunctionDef, own: list[ast.Assign | ast.AnnAssign]) -> Iterator[str]:
+    assigned = [*own, *(n for n in ast.walk(function) if isinstance(n, ast.Assign | ast.AnnAssign) and _name(n))]
     assigned.sort(key=lambda n: n.lineno)
     for call in ast.walk(function):
         name = call.func.id if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) else ""
