@@ -61,6 +61,9 @@ def test_an_error_is_told_with_what_stood_in_its_places() -> None:
     assert told("frame 12, byte 4711") == "フレーム 12、4711 バイト目"
     nested = told("nothing could be read: a.pcap: ends inside a record; check the name")
     assert nested == "何も読めなかった：a.pcap: レコードの途中で終わっている。名前を確認してください"
+    note = "10.0.0.1 contacted 192.0.2.1, a known sinkhole of the worm"
+    assert told(note) == "10.0.0.1 は、ワームの既知のシンクホール 192.0.2.1 に接続した", "and a sentence that came filled"
+    assert told("infected (exploit)") == "infected (exploit)", "what has hardly a fixed word fits nothing"
     assert told("something that no catalogue knows") == "something that no catalogue knows"
 
 

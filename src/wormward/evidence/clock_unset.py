@@ -20,8 +20,8 @@ from wormward.model.text import N_, filled
 MOST_HELD: Final = 2_000_000
 """Rows that wait; with more of them the log is left as it is."""
 DATED: Final = N_(
-    "No time that its clock shows can be right. {names} looked-up names stand in the list that the worm makes for {day}, by "
-    "chance less than {chance} over all days tried, so {days} days were added to its times."
+    "No time that its clock shows can be right. {names} looked-up {names|name stands|names stand} in the list that the worm "
+    "makes for {day}, by chance less than {chance} over all days tried, so {days} {days|day was|days were} added to its times."
 )
 _DAY_S = 86_400
 _DAY_US = _DAY_S * 1_000_000

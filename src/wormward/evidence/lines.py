@@ -38,8 +38,8 @@ PROVISIONAL: Final = 2000
 LOOKED_AT: Final = 1000
 """Lines in which a stamp without a year must stand for a log to be taken for one without years."""
 YEAR_FOUND: Final = N_(
-    "Its stamps carry no year and none was given: {names} looked-up names stand in the list that the worm makes for {day}, by "
-    "chance less than {chance} over all years tried, so its first line is taken to be of {year}."
+    "Its stamps carry no year and none was given: {names} looked-up {names|name stands|names stand} in the list that the worm "
+    "makes for {day}, by chance less than {chance} over all years tried, so its first line is taken to be of {year}."
 )
 YEAR_GIVEN: Final = N_("Its stamps carry no year; the one given for this source was taken for its first line.")
 OTHERS: Final = N_("Some of its lines are of other programs or of kinds that are not read; they were passed over.")

@@ -23,6 +23,10 @@ Lookup = Callable[[str], str]
 Plural = Callable[[int], int]
 ERRORS = "error"
 """The context (msgctxt) of sentences that are made where something goes wrong; `{1}`, `{2}` stand for what differs."""
+FIXED = 24
+"""A sentence that came filled is known again by so many fixed characters at least: `{address} ({way})` would fit anything."""
+_PLACE = re.compile(r"\{(\w+)\}")
+_CHOICE = re.compile(r"\{\w+\|([^{}|]*)\|([^{}|]*)\}")
 
 
 def _same(sentence: str) -> str:
@@ -35,13 +39,13 @@ def _english_plural(number: int) -> int:
 
 @dataclass(frozen=True)
 class Language:
-    """One language: its code, how a msgid is looked up in it, its plural forms, its sentences about errors."""
+    """One language: its code, how a msgid is looked up, its plural forms, how finished sentences were made (`told`)."""
 
     code: str = "en"
     lookup: Lookup = field(default=_same, repr=False)
     forms: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict, repr=False)
     plural: Plural = field(default=_english_plural, repr=False)
-    errors: Mapping[str, str] = field(default_factory=dict, repr=False)
+    made: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __call__(self, sentence: str) -> str:
         """The sentence in this language, its places unfilled."""
@@ -84,23 +88,23 @@ class Language:
         return self.lookup(N_(", ")).join(items)
 
     def told(self, text: str) -> str:
-        """A finished English sentence about an error, in this language if its catalogue knows how it was made.
+        """A finished English sentence, in this language if its catalogue knows how it was made.
 
-        Errors are raised as finished texts, whatever layer they come from; the sentence with the longest fixed words
-        that fits is taken, and what stood in its places goes into the places of the translation.
+        Errors and problems are raised as finished texts, whatever layer they come from; the sentence with the longest
+        fixed words that fits is taken, and what stood in its places goes into the places of the translation.
         """
         plain = self.lookup(text)
         if plain != text:
             return plain
-        for pieces, translated in self._made:
+        for pieces, names, translated in self._made:
             parts = _between(pieces, text)
             if parts is not None:
-                return fill(translated, {str(i): self.told(part) for i, part in enumerate(parts, 1)})
+                return fill(translated, {name: self.told(part) for name, part in zip(names, parts, strict=True)})
         return text
 
     @cached_property
-    def _made(self) -> list[tuple[list[str], str]]:
-        cut = [(re.split(r"\{\d+\}", msgid), told) for msgid, told in self.errors.items()]
+    def _made(self) -> list[tuple[list[str], list[str], str]]:
+        cut = [(_PLACE.split(form)[::2], _PLACE.findall(form), told) for form, told in self.made.items()]
         return sorted(cut, key=lambda made: (-sum(map(len, made[0])), made[0]))
 
     @property
@@ -166,7 +170,7 @@ def _catalogue(code: str, own: Mapping[str, str]) -> Language:
 
     sentences: dict[str, str] = {}
     forms: dict[tuple[str, str], tuple[str, ...]] = {}
-    errors: dict[str, str] = {}
+    made: dict[str, str] = {}
     place = files("wormward.report") / "locale" / code / "wormward.po"
     with place.open("rb") as stream:
         catalogue = read_po(stream)
@@ -177,11 +181,15 @@ def _catalogue(code: str, own: Mapping[str, str]) -> Language:
         if not isinstance(message.id, str):
             forms[message.id[0], message.id[1]] = strings
         elif message.context == ERRORS:
-            errors[message.id] = strings[0]
+            made[message.id] = strings[0]
         else:
             sentences[message.id] = strings[0]
     sentences.update(own)
-    return Language(code, lambda sentence: sentences.get(sentence, sentence), forms, _rule(catalogue.plural_expr), errors)
+    for sentence, told in sentences.items():
+        for form in (_CHOICE.sub(which, sentence) for which in (r"\1", r"\2")):
+            if _PLACE.search(form) and len(_PLACE.sub("", form)) >= FIXED:
+                made.setdefault(form, told)
+    return Language(code, lambda sentence: sentences.get(sentence, sentence), forms, _rule(catalogue.plural_expr), made)
 
 
 def _rule(expression: str) -> Plural:
