@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import struct
 import subprocess
@@ -20,6 +21,9 @@ from hypothesis import strategies as st
 
 from tests.capture_help import START, ethernet, ipv4, pcap, read, read_bytes, small_windows, tshark, udp
 from tests.need import need_program
+from wormward.model.states import Infection
+from wormward.packs import builtin_packs
+from wormward.pipeline import assess
 from wormward.wire.addresses import address_text
 from wormward.wire.datagrams import is_export
 from wormward.wire.facts import Stamp
@@ -105,6 +109,18 @@ def test_a_real_exporter_says_what_the_capture_says(example: Path, tmp_path: Pat
     assert max(lengths) > 1_000_000
     shown = tshark(path, ("cflow.srcaddr", "cflow.dstaddr", "cflow.srcport", "cflow.dstport", "cflow.packets"), show="cflow")
     assert Counter(_tsharks(shown)) == Counter(_ours(path))
+
+
+@pytest.mark.slow
+def test_exports_alone_blame_nobody_wrongly(repo: Path, example: Path, tmp_path: Path) -> None:
+    """Of what a router exports of the example, whoever is infected or suspected is infected in the story."""
+    path = tmp_path / "export.pcap"
+    path.write_bytes(frames(exported(example, 9)))
+    truth = json.loads((repo / "examples/outbreak/truth.json").read_text())["infected"]
+    said = assess([path], packs=builtin_packs())
+    blamed = {h.address for h in said.hosts if h.verdict in {Infection.INFECTED, Infection.SUSPECTED}}
+    assert len(blamed) >= 5
+    assert blamed <= set(truth)
 
 
 def _conversations(rows: list[dict[str, Any]]) -> Counter[tuple[object, ...]]:
