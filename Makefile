@@ -3,13 +3,14 @@
 #   make demo    assess the example outbreak            make test    the whole test suite
 #   make quick   tests in under two minutes             make check   lint, types, layers, generated docs
 #   make bench   speed, as ratios in one run            make docs    write the generated pages of docs/
+#   make offline one folder that installs and runs without a network (out/offline)
 #   make setup   only set up, for working on it         make lock    pin dependencies anew (asks PyPI)
 #   make messages  bring the catalogues up to date with the code's sentences
 #   make spark   set up the other engine too (a download of 430 MB; needs Java)
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check bench setup spark docs messages picture lock system-demo system-test system-bench
+.PHONY: help demo test quick check bench offline setup spark docs messages picture lock system-demo system-test system-bench
 
 # The first Python that is new enough; Debian's own before one of pyenv.
 PYTHON ?= $(shell for p in /usr/bin/python3 python3 python3.13 python3.12 python3.11; do \
@@ -55,6 +56,9 @@ check: system-demo $(DEV)
 
 bench: system-bench $(DEV)
 	$(BIN)/python -m bench
+
+offline: system-demo $(DEV)
+	$(BIN)/python scripts/offline.py out/offline
 
 setup: system-demo $(DEV)
 

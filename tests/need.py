@@ -29,6 +29,7 @@ PACKAGES: dict[str, str] = {
     "curl": "curl",
     "ip": "iproute2",
     "taskset": "util-linux",
+    "unshare": "util-linux",
     "tcpdump": "tcpdump",
     "chromium": "chromium",
     "pdfinfo": "poppler-utils",

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from wormward.command import earlier, outputs
 from wormward.command.keys import read_key
 from wormward.command.surroundings import language, lean_arrow, numba_cache, shown_progress
+from wormward.machine import processors
 from wormward.model.errors import UsageError
 from wormward.model.site import Site
 from wormward.model.states import Assessment
@@ -78,7 +79,7 @@ def run(asked: Request) -> Assessment:
                 separate=asked.separate,
                 tolerance_days=asked.tolerance,
                 workspace=asked.workspace,
-                jobs=asked.jobs or len(os.sched_getaffinity(0)),
+                jobs=asked.jobs or processors(),
                 engine_name=asked.engine,
                 progress=progress,
             )

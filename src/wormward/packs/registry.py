@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, cast
 
 from wormward import threats
+from wormward.machine import processors
 from wormward.model.errors import PackError
 from wormward.model.pack import DomainAlgorithm, PacketAlgorithm, PortAlgorithm
 
@@ -76,8 +76,3 @@ def _fits(value: object, kind: str) -> bool:
         inner = kind.removeprefix("tuple[").partition(",")[0]
         return isinstance(value, list) and all(_fits(item, inner) for item in value)
     return type(value) is {"int": int, "float": float, "str": str}[kind]
-
-
-def processors() -> int:
-    """How many processors this process may use (`taskset` counts)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -8,13 +8,13 @@ left: it counts for nothing, and the next one that writes removes it.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
 
+from wormward import machine
 from wormward.model.errors import WorkspaceError
 from wormward.store import ledger
 from wormward.store.parquet import disk_error
@@ -54,7 +54,7 @@ def lock(folder: Path) -> BinaryIO:
     except OSError as error:
         raise disk_error("the workspace", folder, error) from error
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        machine.hold(file)
     except OSError as error:
         file.close()
         raise WorkspaceError(f"{folder} is in use by another run; wait for its end, or name another folder") from error
@@ -77,10 +77,6 @@ def settle(folder: Path, tables: Collection[str]) -> None:
     try:
         for place in (folder, folder / TABLES, *(folder / TABLES / name for name in sorted(tables))):
             if place.is_dir():
-                handle = os.open(place, os.O_RDONLY)
-                try:
-                    os.fsync(handle)
-                finally:
-                    os.close(handle)
+                machine.settle(place)
     except OSError as error:
         raise disk_error("the workspace", folder, error) from error
