@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
+import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -180,3 +184,23 @@ def test_a_clock_error_takes_no_time_beyond_what_can_be_told() -> None:
     assert kept["time"].to_pylist()[0] == rows.LEAST_TIME
     assert rows.LEAST_TIME < kept["time"].to_pylist()[1] < rows.MOST_TIME
     assert (kept["time_end"].to_pylist(), kept["client"]) == ([None, None], ["a", "b"])
+
+
+@pytest.mark.slow
+def test_two_sites_with_the_same_addresses_stay_apart_from_end_to_end(repo: Path, tmp_path: Path) -> None:
+    """The same log as that of two sites, one with other names in it: each has its own hosts, answers and graph."""
+    log = (repo / "examples/outbreak/dns/queries.csv").read_text()
+    calm = re.sub(r"(?m)^([^,]*,[^,]*),[^,\n]*", r"\1,www.example.com", log.partition("\n")[2])
+    given_ = folder(tmp_path, north=log, south=log.partition("\n")[0] + "\n" + calm)
+    (tmp_path / "site.toml").write_text(
+        '[site]\n[[source]]\nfiles = "*/north/*"\nsite = "North"\n[[source]]\nfiles = "*"\nsite = "South"\n'
+    )
+    out = tmp_path / "out.json"
+    words = ["assess", given_, "--site", tmp_path / "site.toml", "--quiet", "--json", out]
+    assert subprocess.run([sys.executable, "-m", "wormward.cli", *map(str, words)], check=False).returncode == 1
+    hosts = json.loads(out.read_text())["hosts"]
+    ill = {(h["site"], h["address"]) for h in hosts if h["verdict"] in ("infected", "suspected")}
+    assert {site for site, _ in ill} == {"North"}
+    of = {site: {h["address"] for h in hosts if h["site"] == site} for site in ("North", "South")}
+    assert of["South"]
+    assert of["South"] >= {address for _, address in ill}
