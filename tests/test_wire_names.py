@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.capture_help import START, Frame, captures, ethernet, in_turn, ipv4, ipv6, pcap, read, read_bytes, tshark, udp
 from wormward.model.errors import WireError
-from wormward.wire.datagrams import LLMNR, MDNS, NETBIOS_DATAGRAM, NETBIOS_NAME
+from wormward.wire.datagrams import LLMNR, MDNS, NEIGHBOUR, NETBIOS_DATAGRAM, NETBIOS_NAME
 from wormward.wire.name_claims import MAC, MOST_STATUS, Claim, claims
 
 HOST, WINS, EVERYBODY = "10.1.1.7", "10.1.1.1", "10.1.1.255"
@@ -179,6 +179,41 @@ def test_who_answers_for_everything_is_nobodys_name(tmp_path: Path) -> None:
     )
 
 
+# -- neighbours ----------------------------------------------------------------------------------------------------------
+
+TEMPORARY = "2001:db8::a1b2:c3d4:e5f6:789a"
+CARD = bytes.fromhex("020000000107")
+
+
+def neighbour(kind: int, target: str, option: int, source: str = TEMPORARY, hops: int = 255) -> bytes:
+    """A neighbour's solicitation or advertisement as an Ethernet frame."""
+    body = struct.pack(">BBHI", kind, 0, 0, 0) + ip_address(target).packed + bytes([option, 1]) + CARD
+    packet = bytearray(ipv6(body, 58, source, "ff02::1"))
+    packet[7] = hops
+    return b"\x33" * 12 + b"\x86\xdd" + bytes(packet)
+
+
+def test_neighbours_tell_the_card_of_the_address_that_they_send_from(tmp_path: Path) -> None:
+    frames = [
+        neighbour(135, "2001:db8::1", 1),
+        neighbour(136, "fe80::7", 2, "fe80::7"),
+        neighbour(136, "2001:db8::99", 2, "2001:db8::98"),  # it speaks for somebody else
+        neighbour(135, "2001:db8::1", 1, "2001:db8::97", hops=254),  # it came through a router
+        neighbour(135, "2001:db8::1", 2, "2001:db8::96"),  # the option of the other message
+        neighbour(135, "2001:db8::95", 1, "::"),  # it asks whether the address is free
+        neighbour(135, "2001:db8::1", 1)[:-3],
+    ]
+    rows, _ = read_bytes(tmp_path, pcap([(START + n, frame) for n, frame in enumerate(frames)]))
+    assert [(row["place"], row["address"], row["kind"], row["value"]) for row in rows["bindings"]] == [
+        (1, TEMPORARY, "mac", "02:00:00:00:01:07"),
+        (2, "fe80::7", "mac", "02:00:00:00:01:07"),
+    ]
+    path = tmp_path / "again.pcap"
+    path.write_bytes(pcap([(START, frames[0])]))
+    (shown,) = tshark(path, ("frame.number", "icmpv6.opt.linkaddr", "ipv6.src"))
+    assert (shown["icmpv6.opt.linkaddr"], shown["ipv6.src"]) == ("02:00:00:00:01:07", TEMPORARY)
+
+
 # -- tshark ------------------------------------------------------------------------------------------------------------
 
 FIELDS = (
@@ -194,7 +229,7 @@ def test_tshark_sees_each_name_in_the_frame_that_is_cited(corpora: Path) -> None
         rows, _ = read([path])
         if not rows["bindings"]:
             continue
-        shown = {int(row["frame.number"]): row for row in tshark(path, FIELDS, show="nbns || nbdgm || llmnr || mdns")}
+        shown = {int(row["frame.number"]): row for row in tshark(path, FIELDS, show="nbns || nbdgm || llmnr || mdns || icmpv6")}
         for row in rows["bindings"]:
             frame = shown[row["place"]]
             assert row["address"] in {frame["ip.src"], frame["ipv6.src"]}
@@ -216,13 +251,14 @@ def seeds() -> tuple[tuple[int, bytes], ...]:
         (NETBIOS_NAME, status((b"PC7", 0, ACTIVE), (b"PC7", 0x20, ACTIVE))),
         (NETBIOS_DATAGRAM, signed()),
         (LLMNR, dns_answer(b"PC7", HOST)),
+        (NEIGHBOUR, neighbour(135, "2001:db8::1", 1)[54:]),
         (MDNS, message(0x8400, answers=(record(12, b"\3PC7\xc0\x0c", b"\x017\x011\x011\x0210\7in-addr\4arpa\0"),) * 70)),
     )
 
 
 @settings(max_examples=500, deadline=None)
 @given(
-    st.sampled_from(range(5)),
+    st.sampled_from(range(6)),
     st.lists(st.tuples(st.integers(0, 150), st.integers(0, 255)), max_size=5),
     st.integers(0, 400),
     st.binary(max_size=60),

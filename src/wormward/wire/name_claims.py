@@ -1,4 +1,4 @@
-"""What hosts say of themselves in NetBIOS name and datagram services, LLMNR and mDNS: their names, and their card.
+"""What hosts say of themselves in NetBIOS name and datagram services, LLMNR, mDNS and to IPv6 neighbours: names, and their card.
 
 Only a host's own word counts: a name that it registers, refreshes, signs its datagrams with, tells a status query, or
 answers for with the very address that it sends from. What a WINS server or a proxy says of others is not told, nor are
@@ -20,7 +20,7 @@ from typing import Final
 
 from wormward.model.errors import WireError
 from wormward.wire.addresses import address_text
-from wormward.wire.datagrams import LLMNR, MDNS, NETBIOS_DATAGRAM, NETBIOS_NAME
+from wormward.wire.datagrams import LLMNR, MDNS, NEIGHBOUR, NETBIOS_DATAGRAM, NETBIOS_NAME
 
 MAC, NETBIOS, DNS = "mac", "netbios-name", "dns-name"
 """Kinds of what is claimed, as `bindings` has them."""
@@ -35,6 +35,7 @@ _GROUP, _ACTIVE, _CONFLICT, _LEAVING = 0x8000, 0x0400, 0x0800, 0x1000
 _OWN_SUFFIXES = (0x00, 0x20)  # workstation and file server: the host's own; others are of users, domains and services
 _SERVICE = b"IS~"  # how IIS registers itself beside its host
 _DATAGRAMS = (0x10, 0x11, 0x12)  # direct unique, direct group, broadcast
+_ADVERTISEMENT, _SOURCE_CARD, _TARGET_CARD, _NEIGHBOUR_HEAD = 136, 1, 2, 24
 _MAPPED = 0xFFFF << 32
 _MOST_JUMPS = 16
 # What dial-up adapters of Windows give as their card: the same on every machine.
@@ -215,9 +216,28 @@ def _reverse(address: int) -> bytes:
     return ip_address(address_text(address)).reverse_pointer.encode()
 
 
+# -- neighbours --------------------------------------------------------------------------------------------------------------
+
+
+def _neighbour(source: int, data: bytes) -> Iterator[Claim]:
+    """The card that a host tells its neighbours for the very address that it sends from (RFC 4861, 4.3, 4.4, 4.6.1)."""
+    advertised = data[0] == _ADVERTISEMENT
+    if advertised and int.from_bytes(data[8:24], "big") != source:
+        return  # of another address of its own, or of somebody it speaks for
+    at = _NEIGHBOUR_HEAD
+    while at + 8 <= len(data):
+        kind, size = data[at], data[at + 1] * 8
+        if not size or at + size > len(data):
+            raise WireError("a neighbour's message breaks off")
+        if kind == (_TARGET_CARD if advertised else _SOURCE_CARD) and size == 8:
+            yield Claim(MAC, data[at + 2 : at + 8].hex(":").encode())
+        at += size
+
+
 _BY_KIND: Final[dict[int, Callable[[int, bytes], Iterator[Claim]]]] = {
     NETBIOS_NAME: _netbios_name,
     NETBIOS_DATAGRAM: _netbios_datagram,
     LLMNR: _dns,
     MDNS: _dns,
+    NEIGHBOUR: _neighbour,
 }

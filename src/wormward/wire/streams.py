@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from wormward.wire.datagrams import NOTHING, kind_of
+from wormward.wire.datagrams import NEIGHBOUR, NOTHING, is_neighbour, kind_of
 from wormward.wire.flows import (
     ACCEPTED,
     ANSWERED,
@@ -46,7 +46,7 @@ from wormward.wire.flows import (
     most_silent,
     next_old,
 )
-from wormward.wire.frames import ACK, FIN, FRAGMENT, HEADLESS, MALFORMED, NOT_IP, RST, SYN, TCP, UDP
+from wormward.wire.frames import ACK, FIN, FRAGMENT, HEADLESS, ICMP6, MALFORMED, NOT_IP, RST, SYN, TCP, UDP
 from wormward.wire.strangers import ALWAYS_ASK, is_strange
 from wormward.wire.wants import is_wanted
 
@@ -327,3 +327,7 @@ def track(data, packets, count, file_no, t, lists, masks, rules):  # type: ignor
                 kept[b["kept"], 0] = n
                 kept[b["kept"], 1] = want
                 b["kept"] += 1
+        elif p["protocol"] == ICMP6 and is_neighbour(data, p):
+            others[b["others"], 0] = n
+            others[b["others"], 1] = NEIGHBOUR
+            b["others"] += 1
