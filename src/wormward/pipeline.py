@@ -99,7 +99,7 @@ def assess(
         taken = take_in(paths, store, context, separate, lambda total: progress.begin("reading", total))
         coverage = taken.coverage
         parts = {table.name: store.parts(table.name) for table in FACTS}
-        with engine_class(parts, store.sources(), since=since, until=until, threads=jobs) as engine:
+        with engine_class(parts, store.sources(), since=since, until=until, threads=jobs, temp=store.scratch()) as engine:
             coverage = _set_right(engine, coverage, jobs)
             looked = survey(engine)
             if looked.days is None and (since or until) and any(any(c.rows.values()) for c in coverage):

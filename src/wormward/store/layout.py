@@ -21,6 +21,7 @@ from wormward.store.parquet import disk_error
 
 TABLES = "tables"
 NOTES = "notes"
+SPILL = "spill"  # among the tables: what a killed run left there is cleared like any part that nothing names
 LOCK = "lock"
 _OLD = "workspace.json"  # the stamp of version 1
 _OURS = frozenset({ledger.FILE, f"{ledger.FILE}-journal", TABLES, NOTES, LOCK})

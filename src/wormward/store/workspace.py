@@ -127,6 +127,20 @@ class Workspace:
         workspace.close()
         return workspace
 
+    def scratch(self) -> Path | None:
+        """A private folder on the workspace's disk for what is only for this run, removed by `close`; None: TMPDIR has to do.
+
+        Raises WorkspaceError.
+        """
+        if self._folder is None:
+            return None
+        place = self._folder / layout.TABLES / layout.SPILL
+        try:
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise disk_error("the workspace", place, error) from error
+        return place
+
     @property
     def notes(self) -> Notes | None:
         """What annotators remember from run to run; None if nothing is kept."""
@@ -235,6 +249,8 @@ class Workspace:
             self._ledger.close()
             self._ledger = None
         if self._lock is not None:
+            if self._folder is not None:
+                shutil.rmtree(self._folder / layout.TABLES / layout.SPILL, ignore_errors=True)
             for name, paths in self._parts.items():
                 for path in paths[self._named[name] :]:
                     path.unlink(missing_ok=True)
