@@ -79,6 +79,19 @@ def test_a_damaged_part_is_one_sentence(tmp_path: Path) -> None:
         Duck({"flows": play.Parts(None, [bad])}, play.sources(1))
 
 
+@pytest.mark.parametrize(
+    ("machine", "group", "wanted"), [(24e9, "max", 2000), (4e9, "max", 1000), (24e9, "3200000000", 800), (1e9, "", 400)]
+)
+def test_memory_is_a_share_of_what_there_is(
+    machine: float, group: str, wanted: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if group:
+        (tmp_path / "memory.max").write_text(group + "\n")
+    monkeypatch.setattr(duck_module, "_GROUP_LIMIT", tmp_path / "memory.max")
+    monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": machine // 4096}.__getitem__)
+    assert int(float(duck_module.own_share().removesuffix("MB"))) in range(wanted - 1, wanted + 1)
+
+
 def test_who_spoke() -> None:
     silent = make.lookup(T0, "10.0.0.77", "b.example", rcode=None, server="10.0.0.78")
     rows = {

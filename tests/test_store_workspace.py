@@ -23,6 +23,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.detectors import play
+from wormward.engine import Duck
 from wormward.model.errors import WorkspaceError
 from wormward.model.lexicon import Lexicon
 from wormward.model.reading import Coded
@@ -189,6 +191,25 @@ def test_it_takes_rows_from_several_threads() -> None:
         assert [(r["file_no"], r["ordinal"], r["place"]) for r in rows(workspace)] == [
             (n, i, i) for n in range(4) for i in range(2000)
         ]
+
+
+def test_what_is_only_for_this_run_lies_on_the_disk_of_the_workspace(temporary: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "ws"
+    killed = folder / "tables" / "spill" / "wormward-killed"
+    with Workspace(folder) as workspace:
+        scratch = workspace.scratch()
+        assert scratch is not None
+        assert scratch.is_relative_to(folder)
+        assert scratch.stat().st_mode & 0o777 == 0o700
+        with Duck({}, play.sources(1), temp=scratch):
+            assert len(list(scratch.iterdir())) == 1
+        assert not list(temporary.glob("wormward-*"))
+    assert not scratch.exists()
+    killed.mkdir(parents=True)
+    with Workspace(folder):
+        assert not killed.exists()
+    with Workspace() as workspace:
+        assert workspace.scratch() is None
 
 
 def test_temporary_parts_are_gone_afterwards(temporary: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +20,8 @@ from wormward.engine.base import Engine, PartsLike, cut_columns, kept_columns, q
 from wormward.model.errors import WorkspaceError
 from wormward.model.tables import BY_NAME, FACTS, Table
 
+LEAST_MB, MOST_MB = 400, 2000
+_GROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _MOSTLY = 4  # of so many rows at most one is kept apart
 
 
@@ -38,10 +41,22 @@ def _one_sentence() -> Iterator[None]:
         ) from error
 
 
+def own_share() -> str:
+    """How much memory DuckDB may take: a quarter of the machine's, or of what this process may have, within bounds.
+
+    With less than LEAST_MB it cannot work at all, however much it spills; a hundred million flows need no more than MOST_MB.
+    """
+    room = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with suppress(OSError, ValueError):  # no control group, or "max"
+        room = min(room, int(_GROUP_LIMIT.read_text(encoding="ascii")))
+    return f"{max(LEAST_MB, min(MOST_MB, room // 4 // 1_000_000))}MB"
+
+
 class Duck(Engine):
     """A DuckDB connection that shows a workspace's tables; see `Engine` for `parts`, `sources`, `since` and `until`.
 
-    `memory` bounds DuckDB's own buffers; it spills into `temp` beyond (None: a private folder that `close` removes).
+    `memory` bounds DuckDB's own buffers (None: see `own_share`); it spills beyond, into a private folder in `temp` (None:
+    TMPDIR) that `close` removes.
     `threads` are the cores that it uses (None: all).
     """
 
@@ -58,14 +73,14 @@ class Duck(Engine):
         since: datetime | None = None,
         until: datetime | None = None,
         threads: int | None = None,
-        memory: str = "400MB",
+        memory: str | None = None,
         temp: Path | None = None,
     ) -> None:
         super().__init__(parts, sources, since, until)
         # DuckDB's own choice would be a folder `.tmp` wherever the user happens to stand.
         self._spill = TemporaryDirectory(prefix="wormward-", dir=temp, ignore_cleanup_errors=True)
         self._connection = duckdb.connect()
-        self._set(threads, memory)
+        self._set(threads, memory or own_share())
         self._show_sources()
         for table in FACTS:
             self._show_fact(table, parts.get(table.name))
