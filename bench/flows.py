@@ -213,7 +213,7 @@ def look(folder: Path) -> None:
         parts = {table.name: tables.parts(table.name) for table in FACTS}
         with Duck(parts, tables.sources(), threads=2) as engine:
             looked = survey(engine)
-            _, findings = pipeline._findings(engine, packs.builtin_packs()[0], looked, Known(), all_time=False)
+            _, findings = pipeline._findings(engine, packs.builtin_packs()[0], looked, Known(), all_time=False, notes=None)
     found: dict[str, list[str]] = {}
     for finding in findings:
         found.setdefault(finding.rule, []).append(finding.actor)
