@@ -19,8 +19,11 @@ from hypothesis import strategies as st
 from tests.evidence_help import Read, read_paths
 from wormward.evidence import READERS, rows
 from wormward.evidence.clock_error import Corrected
+from wormward.intake import OTHER_SITE
 from wormward.model.errors import SiteError, UsageError
 from wormward.model.site import Site, SourceRule
+from wormward.packs import builtin_packs
+from wormward.pipeline import assess
 from wormward.sitefile import form, load_site, with_options
 
 LOG = "time,client,name,answer\n2009-02-02T09:00:00,192.168.1.5,a.example,\n2009-02-02T09:00:10Z,192.168.1.5,b.example,\n"
@@ -204,3 +207,16 @@ def test_two_sites_with_the_same_addresses_stay_apart_from_end_to_end(repo: Path
     of = {site: {h["address"] for h in hosts if h["site"] == site} for site in ("North", "South")}
     assert of["South"]
     assert of["South"] >= {address for _, address in ill}
+
+
+@pytest.mark.slow
+def test_a_workspace_says_what_was_read_by_other_words_of_the_site(tmp_path: Path) -> None:
+    (tmp_path / "dns.csv").write_text(LOG)
+    kept, told = tmp_path / "kept", []
+    for error in (None, None, 60):
+        rules = () if error is None else (SourceRule(files="dns.csv", clock_error_s=error),)
+        site = Site(sources=rules)
+        paths = [] if told else [tmp_path / "dns.csv"]
+        told.append([r.sentence for r in assess(paths, packs=builtin_packs(), site=site, workspace=kept).remarks])
+    assert OTHER_SITE not in (*told[0], *told[1])
+    assert OTHER_SITE in told[2]

@@ -12,6 +12,7 @@ from wormward.evidence import Discovery, discover, read_all
 from wormward.evidence.known import sift, with_cuts
 from wormward.model.errors import NoEvidenceError
 from wormward.model.reading import FileRead, ReadContext, SourceRow
+from wormward.model.site import Site
 from wormward.model.states import Coverage, PassedOver, Remark, Skip, copy_of
 from wormward.model.text import N_, printable
 from wormward.store import Workspace
@@ -19,6 +20,10 @@ from wormward.store import Workspace
 OTHER_WANTS = N_(
     "{files} {files|source was|sources were} read when the threat pack asked for other contents: what it asks for now may be "
     "missing from {files|it|them}; assess all evidence into a new workspace to have it"
+)
+OTHER_SITE = N_(
+    "{files} {files|source was|sources were} read when site.toml said otherwise of {files|it|them} (which site, time zone or "
+    "clock error): assess all evidence into a new workspace to have what it says now"
 )
 _NAMED = 3  # files that are named of those that were passed over for one reason
 
@@ -67,7 +72,20 @@ def take_in(
     coverage = _covered([*_still(store.known, found, rows), *rows], paths)
     store.finish(rows, found.passed)
     other = sum(row.has_rows and row.wanted != wanted and bool(row.sha256) for row in store.known)
-    return Intake(coverage, _passed_over(store.passed), (Remark(OTHER_WANTS, {"files": other}),) if other else ())
+    otherwise = sum(_said_otherwise(row, context.site) for row in store.known if row.has_rows)
+    told = ((OTHER_WANTS, other), (OTHER_SITE, otherwise))
+    return Intake(coverage, _passed_over(store.passed), tuple(Remark(s, {"files": count}) for s, count in told if count))
+
+
+def _said_otherwise(row: SourceRow, site: Site) -> bool:
+    """True if a source was read by another zone, clock error or as another site's than `site` tells now."""
+    c = row.coverage
+    if c is None:
+        return False
+    kind = "zeek" if c.kind.startswith("zeek-") else "capture" if c.kind.startswith("pcap") else c.kind
+    rule = site.source(c.source, kind)
+    moved = c.time_zone_known in {"site", "assumed"} and c.time_zone != (rule.time_zone or "UTC")
+    return moved or c.clock_error_s != (rule.clock_error_s or 0) or (rule.site or row.site) != row.site
 
 
 def _wanted(context: ReadContext) -> str:
