@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from tests.cli_help import infected_lookups, lookups, wormward
 from tests.judge_help import assessed, pack
 from tests.report_help import outbreak
+from wormward.model.inventory import Item
 from wormward.model.states import Assessment, Host
 from wormward.report.care import KEEPS_WORDS, NEAR_WORDS, Care, care
 from wormward.report.html import to_html
 from wormward.report.next_hour import Step, steps
 
 ORDER = ("ask", "near", "sources", "keeps", "way", "hole", "passwords", "shares", "rest", "look", "keep")
-
-
-@dataclass(frozen=True, slots=True)
-class Placed(Host):
-    """A host of which an inventory says where it stands."""
-
-    place: str = ""
 
 
 def described(told: Assessment, **words: str) -> Assessment:
@@ -31,7 +27,7 @@ def described(told: Assessment, **words: str) -> Assessment:
 
 
 def with_place(host: Host, place: str) -> Host:
-    return Placed(**{f.name: getattr(host, f.name) for f in fields(Host)}, place=place)
+    return replace(host, inventory=Item(2, addresses=(host.address,), place=place) if place else None)
 
 
 def by_id(told: Assessment) -> dict[str, Step]:
@@ -125,3 +121,17 @@ def test_roles_that_the_evidence_shows_count_too() -> None:
 def test_the_lists_of_words_do_not_contradict_each_other() -> None:
     assert not set(NEAR_WORDS) & set(KEEPS_WORDS)
     assert all(word == word.lower() for word in (*NEAR_WORDS, *KEEPS_WORDS))
+
+
+def test_an_inventory_reaches_the_next_hour_from_a_file(tmp_path: Path) -> None:
+    log = lookups(tmp_path, infected_lookups())
+    (tmp_path / "assets.csv").write_text("name,address,place\nvent-7,10.0.0.77,ICU 2 ventilator\n", encoding="utf-8")
+    (tmp_path / "site.toml").write_text('[site]\nname = "Ward"\ninventory = "assets.csv"\n', encoding="utf-8")
+    html = tmp_path / "report.html"
+    done = wormward("assess", log, "--site", tmp_path / "site.toml", "--html", html, "--quiet")
+    assert done.code == 1, done.err
+    text = html.read_text(encoding="utf-8")
+    near = text.partition('id="step-near"')[2].partition("</li>\n    <li id")[0]
+    assert "10.0.0.77" in near
+    assert "ICU 2 ventilator" in near
+    assert 'id="step-rest"' not in text, "the only infected host stands at a patient: nothing else is cut off"

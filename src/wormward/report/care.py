@@ -59,9 +59,8 @@ _NEAR, _KEEPS = _words(NEAR_WORDS), _words(KEEPS_WORDS)
 
 def described(host: Host) -> str:
     """What an inventory says of a host, in one text; empty if nothing."""
-    item = getattr(host, "inventory", None) or host
-    told = (getattr(item, name, "") for name in ("role", "place", "os"))
-    return " ".join(str(text) for text in told if text)
+    item = host.inventory
+    return " ".join(text for text in (item.role, item.place, item.os) if text) if item else ""
 
 
 def care(host: Host) -> Care:
