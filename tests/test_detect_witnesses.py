@@ -10,14 +10,17 @@ from typing import Any
 
 import duckdb
 import ibis
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.detectors import make, play, toy
 from wormward.annotate import ANNOTATORS
-from wormward.detect import DETECTORS, Scope
+from wormward.detect import DETECTORS, Scope, base
 from wormward.detect.base import in_runs
+from wormward.engine import Duck
 from wormward.model.findings import CITED_ROWS, Finding
 from wormward.model.tables import BY_NAME, ROW_BITS
 
@@ -107,6 +110,28 @@ def test_a_finding_counts_its_best_source_and_cites_every_one() -> None:
     assert finding.count == 28
     assert {c.sha256 for c in finding.cites} == {f"{number:064x}" for number in range(3)}
     assert {1 << ROW_BITS, 2 << ROW_BITS} < set(finding.rows)
+
+
+def test_blocks_tell_what_a_window_over_all_rows_tells() -> None:
+    """Three files of 150,000 rows and a few, two hosts, times in no order of rows and many of them equal."""
+    rng = np.random.default_rng(11)
+    counts = (150_000, 90_000, 30)
+    ordinal = np.concatenate([np.arange(count) for count in counts])
+    file_no = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    total = len(ordinal)
+    named = {"site": ["site"] * total, "client": np.where(rng.integers(0, 3, total) == 0, make.GOOD, make.BAD)}
+    seconds = rng.integers(0, 5000, total) * 1_000_000
+    schema = play.table("flows", [make.flow(0, make.BAD, make.GOOD, 445)]).schema
+    made = {**named, "time": seconds, "file_no": file_no, "ordinal": ordinal}
+    rows = pa.table(
+        [pa.array(made[f.name]).cast(f.type) if f.name in made else pa.nulls(total, f.type) for f in schema], schema=schema
+    )
+    with Duck({"flows": play.Parts(rows)}, play.sources(len(counts)), threads=1) as duck:
+        flows = duck.tables()["flows"]
+        asked = [duck.fetch(make_(flows, ["site", "client"])) for make_ in (base.witnessed, base.witnessed_by_blocks)]
+    whole, blocks = ([(r["client"], base.witness(r)) for r in sorted(rows, key=lambda r: r["client"])] for rows in asked)
+    assert blocks == whole
+    assert max(w.count for _, w in whole) > 1 << 16
 
 
 def _unbound() -> dict[str, Any]:

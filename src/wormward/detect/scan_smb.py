@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wormward.detect.base import EVENT, Detector, Draft, Row, Scope, Tables, flag, windows, without, witness, witnessed
+from wormward.detect.base import EVENT, Detector, Draft, Row, Scope, Tables, flag, windows, without, witness, witnessed_by_blocks
 from wormward.model.findings import Kind
 from wormward.model.pack import Spreading, ThreatPack
 from wormward.model.text import N_
@@ -46,7 +46,7 @@ def find(tables: Tables, pack: ThreatPack, scope: Scope) -> Any | None:
     tries = tries.semi_join(_busy_buckets(tries, rule), [*_HOST, "bucket"])
     targets = tries.group_by(*EVENT).agg(reached=tries.reached.max())
     totals = targets.group_by(*_HOST).agg(targets=targets.count(), failed=(1 - targets.reached).sum())
-    return witnessed(tries, _HOST).join(totals, _HOST)
+    return witnessed_by_blocks(tries, _HOST).join(totals, _HOST)
 
 
 def refine(rows: list[Row], pack: ThreatPack, _scope: Scope) -> list[Draft]:
