@@ -130,3 +130,15 @@ def test_evidence_is_never_overwritten(tmp_path: Path) -> None:
     write_whole(ours, '{\n  "schema": "wormward.assessment/1"\n}\n')
     check_writable(ours, [tmp_path])
     assert sorted(os.listdir(tmp_path)) == ["ours.json", "queries.csv"]
+
+
+def test_an_interrupt_that_a_library_swallowed_still_ends_the_run() -> None:
+    """Compiled code that calls Python back, and destructors, print an exception and go on."""
+    code = (
+        "import os, signal, sys\nfrom wormward.command.ending import check, guarded\n"
+        "class Swallows:\n    def __del__(self):\n        os.kill(os.getpid(), signal.SIGTERM)\n        for _ in range(9): pass\n"
+        "def run():\n    Swallows()\n    check()\n    return 0\nsys.exit(guarded(run))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert "Exception ignored" in done.stderr
+    assert done.returncode == 130

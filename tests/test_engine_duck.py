@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.detectors import make, play, toy
+from wormward import machine
 from wormward.engine import Duck, infer_domain_controllers, survey
 from wormward.engine import duck as duck_module
 from wormward.model.errors import WorkspaceError
@@ -80,15 +81,15 @@ def test_a_damaged_part_is_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("machine", "group", "wanted"), [(24e9, "max", 2000), (4e9, "max", 1000), (24e9, "3200000000", 800), (1e9, "", 400)]
+    ("has", "group", "wanted"), [(24e9, "max", 2000), (4e9, "max", 1000), (24e9, "3200000000", 800), (1e9, "", 400)]
 )
 def test_memory_is_a_share_of_what_there_is(
-    machine: float, group: str, wanted: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    has: float, group: str, wanted: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if group:
         (tmp_path / "memory.max").write_text(group + "\n")
-    monkeypatch.setattr(duck_module, "_GROUP_LIMIT", tmp_path / "memory.max")
-    monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": machine // 4096}.__getitem__)
+    monkeypatch.setattr(machine, "_GROUP_LIMIT", tmp_path / "memory.max")
+    monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": has // 4096}.__getitem__)
     assert int(float(duck_module.own_share().removesuffix("MB"))) in range(wanted - 1, wanted + 1)
 
 

@@ -6,15 +6,27 @@ Nothing else imports a module, or calls a function, that only some systems have.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO
+
+_GROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def processors() -> int:
     """How many processors this process may use (`taskset` counts, where the system tells)."""
     allowed = getattr(os, "sched_getaffinity", None)
     return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+def memory() -> int:
+    """Bytes of memory that this process may have: the machine's, or fewer by its control group; 0 where nothing tells."""
+    ask = getattr(os, "sysconf", None)
+    room = ask("SC_PAGE_SIZE") * ask("SC_PHYS_PAGES") if ask else 0
+    with suppress(OSError, ValueError):  # no control group, or "max"
+        room = min(room, int(_GROUP_LIMIT.read_text(encoding="ascii")))
+    return room
 
 
 def hold(file: BinaryIO) -> None:

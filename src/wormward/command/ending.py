@@ -18,6 +18,20 @@ if TYPE_CHECKING:
 COULD_NOT_RUN, INTERRUPTED = 2, 130
 
 
+_stopping: set[int] = set()
+"""The signal that asked this process to stop, if one did."""
+
+
+def check() -> None:
+    """Stop where somebody asked for it and a library swallowed that. Raises KeyboardInterrupt.
+
+    An interrupt that Python raises while it is called back (from compiled code, or while an object goes) is printed and
+    forgotten: a run must not write its reports after it, as if nobody had said a word.
+    """
+    if _stopping:
+        raise KeyboardInterrupt
+
+
 def guarded(run: Callable[[], int], lang: str | None = None) -> int:
     """The exit code of `run`; what users may do wrong and what disks do becomes one sentence, never a traceback.
 
@@ -25,11 +39,10 @@ def guarded(run: Callable[[], int], lang: str | None = None) -> int:
     """
     from wormward.model.errors import WormwardError  # noqa: PLC0415 - see above
 
-    interrupted = False
+    _stopping.clear()
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        nonlocal interrupted
-        interrupted = True
+    def stop(number: int, _frame: FrameType | None) -> None:
+        _stopping.add(number)
         raise KeyboardInterrupt
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -43,7 +56,7 @@ def guarded(run: Callable[[], int], lang: str | None = None) -> int:
         return COULD_NOT_RUN
     except WormwardError as error:
         # An engine that is interrupted says so in its own way.
-        if not interrupted:
+        if not _stopping:
             complain(str(error), lang)
             return COULD_NOT_RUN
     except OSError as error:
@@ -53,7 +66,7 @@ def guarded(run: Callable[[], int], lang: str | None = None) -> int:
         complain(N_("not enough memory; give fewer files at once, or --workspace on a disk with room"), lang)
         return COULD_NOT_RUN
     except Exception:  # libraries put an interrupt into words of their own
-        if not interrupted:
+        if not _stopping:
             raise
     finally:
         for number, handler in before.items():

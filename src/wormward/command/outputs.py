@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wormward.command import ending
 from wormward.command.surroundings import language
 from wormward.model.errors import UsageError
 from wormward.model.pack import ThreatPack
@@ -137,6 +138,7 @@ def check(asked: Request) -> None:
 
 def write(told: Told) -> None:
     """Make every text first, then write: a text that cannot be made leaves no file behind, one that has no room only itself."""
+    ending.check()
     texts: list[tuple[Path, str]] = []
     for output in OUTPUTS:
         place = output.place(told.asked)

@@ -12,6 +12,7 @@ from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wormward.command.ending import check
 from wormward.report.i18n import Language, load, preferred
 
 if TYPE_CHECKING:
@@ -79,15 +80,32 @@ def lean_arrow() -> None:
         sys.meta_path.remove(absent)
 
 
+class _Stoppable:
+    """Progress that ends the work where somebody asked for that."""
+
+    def __init__(self, shown: Progress) -> None:
+        self._shown = shown
+
+    def begin(self, what: str, total: int | None = None) -> None:
+        """See `pipeline.Progress`. Raises KeyboardInterrupt."""
+        check()
+        self._shown.begin(what, total)
+
+    def advance(self, done: int) -> None:
+        """See `pipeline.Progress`. Raises KeyboardInterrupt."""
+        check()
+        self._shown.advance(done)
+
+
 @contextmanager
 def shown_progress(quiet: bool) -> Iterator[Progress]:
     """Progress on standard error if somebody looks at it; else nothing."""
     from wormward.pipeline import Silent  # noqa: PLC0415
 
     if quiet or not sys.stderr.isatty():
-        yield Silent()
+        yield _Stoppable(Silent())
         return
     from wormward.report.progress import Bars  # noqa: PLC0415
 
     with Bars(sys.stderr) as bars:
-        yield bars
+        yield _Stoppable(bars)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,11 +16,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from wormward.engine.base import Engine, PartsLike, cut_columns, kept_columns, quoted, with_second
+from wormward.machine import memory as all_memory
 from wormward.model.errors import WorkspaceError
 from wormward.model.tables import BY_NAME, FACTS, Table
 
 LEAST_MB, MOST_MB = 400, 2000
-_GROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _MOSTLY = 4  # of so many rows at most one is kept apart
 
 
@@ -46,10 +45,7 @@ def own_share() -> str:
 
     With less than LEAST_MB it cannot work at all, however much it spills; a hundred million flows need no more than MOST_MB.
     """
-    room = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    with suppress(OSError, ValueError):  # no control group, or "max"
-        room = min(room, int(_GROUP_LIMIT.read_text(encoding="ascii")))
-    return f"{max(LEAST_MB, min(MOST_MB, room // 4 // 1_000_000))}MB"
+    return f"{max(LEAST_MB, min(MOST_MB, all_memory() // 4 // 1_000_000))}MB"
 
 
 class Duck(Engine):
