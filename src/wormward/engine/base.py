@@ -46,6 +46,14 @@ class PartsLike(Protocol):
         ...
 
 
+def unbound() -> dict[str, Any]:
+    """Ibis tables of all facts and cuts (with `second`) and annotations, by name; the first time takes an eighth of a second."""
+    import ibis  # noqa: PLC0415 - a quarter of a second that `--help` need not pay
+
+    schemas = {t.name: with_second(t) for t in (*FACTS, *CUTS)} | {t.name: t.schema for t in ANNOTATIONS}
+    return {name: ibis.table(ibis.Schema.from_pyarrow(schema), name=name) for name, schema in schemas.items()}
+
+
 class Engine(ABC):
     """An engine over one workspace. Use as a context manager.
 
@@ -87,8 +95,9 @@ class Engine(ABC):
     def _show_fact(self, table: Table, parts: PartsLike | None) -> None:
         """Make the view of one fact table: rows of all parts, with `row_id`, `source` and `second`."""
 
+    @staticmethod
     @abstractmethod
-    def _sql(self, expression: Any) -> str:
+    def _sql(expression: Any) -> str:
         """The query that an Ibis expression is, in the engine's words."""
 
     @abstractmethod
@@ -145,10 +154,7 @@ class Engine(ABC):
 
     def tables(self) -> dict[str, Any]:
         """Unbound Ibis tables of all facts and cuts (with `second`) and annotations, by name."""
-        import ibis  # noqa: PLC0415 - a quarter of a second that `--help` need not pay
-
-        schemas = {t.name: with_second(t) for t in (*FACTS, *CUTS)} | {t.name: t.schema for t in ANNOTATIONS}
-        return {name: ibis.table(ibis.Schema.from_pyarrow(schema), name=name) for name, schema in schemas.items()}
+        return unbound()
 
     def empty(self) -> frozenset[str]:
         """Tables without any row, whatever the times asked for: no query need look at them."""

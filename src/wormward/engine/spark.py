@@ -213,7 +213,8 @@ class Spark(Engine):
             self._session.read.schema(self._session.table(name).schema).parquet(str(place)).createOrReplaceTempView(name)
         self._note(name, bool(self._query(f"SELECT 1 FROM {name} LIMIT 1").num_rows))  # noqa: S608
 
-    def _sql(self, expression: Any) -> str:
+    @staticmethod
+    def _sql(expression: Any) -> str:
         import ibis  # noqa: PLC0415 - see Engine.tables()
 
         return str(ibis.to_sql(expression, dialect="pyspark", pretty=False))
