@@ -92,10 +92,14 @@ def test_headings_go_down_one_step_at_a_time(browser: Browser, tmp_path: Path, c
     assert page.run(landmarks) == "HEADER NAV MAIN FOOTER"
 
 
-def test_nothing_is_wider_than_a_telephone(browser: Browser, tmp_path: Path) -> None:
-    page = shown(browser, tmp_path, outbreak().assessment)
-    page.resize(380, 800)
-    assert page.run("document.documentElement.scrollWidth") <= 380
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_what_is_wide_scrolls_in_its_own_box_and_the_page_does_not(browser: Browser, tmp_path: Path, code: str) -> None:
+    page = shown(browser, tmp_path, outbreak().assessment, code)
+    page.run("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    for width in (380, 400, 800, 1200, 1600):
+        page.resize(width, 900)
+        wide, room = page.run("[document.scrollingElement.scrollWidth, document.scrollingElement.clientWidth]")
+        assert wide <= room, width
 
 
 def test_the_keyboard_sorts_filters_and_skips(browser: Browser, tmp_path: Path) -> None:
