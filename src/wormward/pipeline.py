@@ -16,14 +16,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from threading import Thread
 from typing import Protocol
 
 from wormward import detect
 from wormward.annotate import Days, Notes, annotate_all
 from wormward.detect import Scope, names_unmet
 from wormward.detect.year_of_names import YearOfNames
-from wormward.engine import ENGINES, Duck, Engine, Survey, clocks, infer_domain_controllers, infer_forwarders, prepare, survey
+from wormward.engine import ENGINES, Duck, Engine, Survey, clocks, infer_domain_controllers, infer_forwarders, survey
 from wormward.intake import take_in
 from wormward.judge import Binding, judge
 from wormward.judge.inventory import with_inventory
@@ -94,7 +93,6 @@ def assess(
     engine_class.check()
     site, progress = site or Site(), progress or Silent()
     with Workspace(workspace, memory_bytes) as store:
-        Thread(target=prepare, daemon=True).start()  # meanwhile; whoever asks first waits for it
         context = _context(store, site, packs, progress)
         taken = take_in(paths, store, context, separate, lambda total: progress.begin("reading", total))
         coverage = taken.coverage

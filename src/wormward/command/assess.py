@@ -17,7 +17,6 @@ from wormward.model.site import Site
 from wormward.model.states import Assessment
 from wormward.model.text import printable
 from wormward.model.tlp import Tlp
-from wormward.sitefile import load_site, with_options
 
 _NAMED_PATHS = 3
 
@@ -57,7 +56,7 @@ class Request:
 def run(asked: Request) -> Assessment:
     """Assess, show and write. Raises WormwardError where that cannot be done; then no report is there that is not whole."""
     language(asked.language)
-    site = with_options(load_site(asked.site) if asked.site else Site(), list(asked.controllers), asked.time_zone, asked.year)
+    site = _described(asked)
     since, until = between(asked.since, asked.until, site)
     outputs.check(asked)
     key = read_key(asked.pseudonymous, outputs.places(asked)) if asked.pseudonymous else None
@@ -107,6 +106,15 @@ def _check_paths(paths: tuple[Path, ...]) -> None:
         if Path("-") in paths:
             remedy = "standard input is not read, write it into a file and give that"
         raise UsageError(f"{given}{more}: there is no such file or folder; {remedy}")
+
+
+def _described(asked: Request) -> Site:
+    """What is said of the site, in a file and by options. Raises SiteError, UsageError."""
+    if not (asked.site or asked.controllers or asked.time_zone or asked.year):
+        return Site()
+    from wormward.sitefile import load_site, with_options  # noqa: PLC0415 - strict forms are slow to make
+
+    return with_options(load_site(asked.site) if asked.site else Site(), list(asked.controllers), asked.time_zone, asked.year)
 
 
 def between(since: str | None, until: str | None, site: Site) -> tuple[datetime | None, datetime | None]:

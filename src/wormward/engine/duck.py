@@ -15,21 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from wormward.engine.base import Engine, PartsLike, cut_columns, kept_columns, quoted, unbound, with_second
+from wormward.engine.base import Engine, PartsLike, cut_columns, kept_columns, quoted, with_second
 from wormward.machine import memory as all_memory
 from wormward.model.errors import WorkspaceError
 from wormward.model.tables import BY_NAME, FACTS, Table
 
 LEAST_MB, MOST_MB = 400, 2000
 _MOSTLY = 4  # of so many rows at most one is kept apart
-
-
-def prepare() -> None:
-    """Load what making queries takes: half a second that can pass on another core while evidence is read."""
-    rows = unbound()["dns_queries"]
-    several = rows.group_by("site", "client").agg(names=rows.name.nunique(), first=rows.time.min())
-    joined = rows.join(several.filter(several.names > 1), ["site", "client"])
-    Duck._sql(joined.mutate(place_=joined.row_id.lag().over(group_by="client", order_by="row_id")).order_by("row_id"))
 
 
 @contextmanager

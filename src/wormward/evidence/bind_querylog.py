@@ -36,7 +36,7 @@ BLIND = (
     N_("Where hosts ask through a forwarder, its address stands in the log instead of theirs."),
 )
 
-_ROWS = 1 << 15  # queries that one call of the scanner may give; its arrays stay in the processor's cache
+_ROWS = 1 << 16  # queries that one call of the scanner may give; its arrays stay in the processor's cache
 _NOTED = 3  # bad lines that a report names
 
 _TIME = rb"(?:\d\d-[A-Za-z]{3}-\d{4} \d\d:\d\d:\d\d(?:\.\d+)?|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*)"

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from wormward.evidence.files import ByteStream
 from wormward.model.errors import EvidenceError
 
-BLOCK = 4 << 20
+BLOCK = 8 << 20
 """Bytes of one block; a line longer than this is cut, and its rest left out."""
 THREADS = max(1, min(2, os.cpu_count() or 1))
 
