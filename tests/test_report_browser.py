@@ -122,7 +122,26 @@ def test_the_keyboard_sorts_filters_and_skips(browser: Browser, tmp_path: Path) 
     visible = "[...document.querySelectorAll('#host-table tbody tr')].filter((r) => !r.hidden).length"
     some = page.run(visible)
     assert 1 <= some < page.run("document.querySelectorAll('#host-table tbody tr').length")
-    assert page.run("document.querySelector('[role=status]').textContent").startswith(f"{some} of ")
+    assert (
+        page.run("document.querySelector('[role=status]').textContent") == f"{some} of {len(outbreak().assessment.hosts)} hosts"
+    )
+
+
+def test_the_counts_of_hosts_add_up_to_the_headlines(browser: Browser, tmp_path: Path) -> None:
+    page = shown(browser, tmp_path, outbreak().assessment)
+    shown_now, of_all = page.run("document.querySelector('[role=status]').textContent").split(" of ")
+    everyone = f"{len(outbreak().assessment.hosts)} hosts"
+    assert of_all == everyone
+    assert f"of {everyone} are infected" in page.run("document.querySelector('h1').textContent")
+    link = "document.querySelector('.tools a[href=\"#silent\"]')"
+    silent = page.run("document.querySelectorAll('#silent ul.silent li').length")
+    assert silent
+    assert page.run(f"{link}.textContent").startswith(f"{silent} that showed nothing")
+    absent = page.run("document.querySelectorAll('#absent ul.silent li').length")
+    assert int(shown_now) + silent + absent == len(outbreak().assessment.hosts)
+    page.run(f"{link}.click()")
+    page.run("new Promise((done) => setTimeout(done, 100))")
+    assert page.run("document.getElementById('silent').open") is True
 
 
 def test_a_link_opens_what_it_leads_to(browser: Browser, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ function makeFilter(tools) {
       if (row.hidden === fits) row.hidden = !fits;
       shown += fits;
     });
-    const told = { shown: numbers.format(shown), all: numbers.format(rows.length) };
+    const told = { shown: numbers.format(shown), all: numbers.format(Number(status.dataset.number)) };
     status.textContent = status.dataset.all.replace(/\{(shown|all)\}/g, (_, name) => told[name]);
   };
   let waiting = 0;
