@@ -168,7 +168,11 @@ def site_page() -> str:
 def csv_page() -> str:
     """Every column of the tables for spreadsheets."""
     lines = [notice("src/wormward/report/csvout.py"), "# CSV", "", inspect.cleandoc(csvout.__doc__ or ""), ""]
-    lines += ["The first column of each file, `tlp`, says whom the row may be passed on to (`--tlp`).", ""]
+    lines += [
+        "The first column of each file, `tlp`, says whom the row may be passed on to (`--tlp`); the last, `note`, "
+        "is empty but in a shareable copy (`--pseudonymous`), where it says that the addresses belong to nobody.",
+        "",
+    ]
     for name, doc, columns in csvout.sheets():
         lines += [f"## `{name}`", "", doc, "", "| column | meaning |", "| --- | --- |"]
         lines += [*(f"| `{column}` | {cell(meaning)} |" for column, meaning in columns), ""]

@@ -16,7 +16,7 @@ from wormward.report import pseudonyms
 
 DECIDED: dict[type, str] = {
     Assessment: "pack as_of site tolerance_days all_time hosts findings edges patient_zero coverage notes since until "
-    "passed_over remarks tlp listed compared",
+    "passed_over remarks tlp listed compared pseudonymous",
     Host: "address addresses device site verdict unknown_because exposure protection threat variant detail names confidence "
     "first_seen last_seen infected_by reasons history would_decide clock_offset_days roles way "
     "known_by inventory",

@@ -38,7 +38,7 @@ def test_every_host_finding_and_edge_is_a_row() -> None:
     assert [r[1] for r in findings[1:]] == [f.id for f in told.findings]
     assert [(r[1], r[2]) for r in edges[1:]] == [(e.start, e.end) for e in told.edges]
     assert {r[0] for sheet in (hosts, findings, edges) for r in sheet[1:]} == {"TLP:AMBER"}
-    assert [[name for name, _ in columns] for _, _, columns in sheets()] == [s[0][1:] for s in (hosts, findings, edges)]
+    assert [[name for name, _ in columns] for _, _, columns in sheets()] == [s[0][1:-1] for s in (hosts, findings, edges)]
 
 
 def test_the_registry_names_the_files_that_are_made() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import html
 import json
 import re
@@ -24,6 +25,7 @@ from wormward.packs import builtin_packs
 from wormward.report.cryptopan import CryptoPan
 from wormward.report.pseudonyms import pseudonymous
 from wormward.report.traces import is_address, public_names
+from wormward.report.words import NOBODYS
 
 # The sample key and sample trace that came with the reference implementation (Xu, Fan, Ammar, Moon, 2002).
 REFERENCE_KEY = bytes([
@@ -110,7 +112,7 @@ def test_places_of_a_sentence() -> None:
         "new": "who knows",
     }
     told = replace(outbreak().assessment, remarks=(Remark("x", fields),))
-    copy = pseudonymous(told, [pack()], KEY).remarks[1].fields
+    copy = pseudonymous(told, [pack()], KEY).remarks[2].fields
     one = str(copy["sinkhole"])
     assert is_address(one)
     assert one != "10.0.0.1"
@@ -193,6 +195,30 @@ def test_the_same_search_finds_them_where_they_are(example_outputs: Path, repo: 
     text = (example_outputs / "json").read_text(encoding="utf-8").lower()
     words = set(re.findall(r"[\w.]+", text))
     assert len({w for w in identifiers(repo) if w.lower() in words}) > 40
+
+
+def test_every_output_says_that_the_addresses_are_nobodys(shared: Path, example_outputs: Path) -> None:
+    """A recipient must not block or blame the real owners of such addresses."""
+    files = [p for p in shared.rglob("*") if p.is_file()]
+    assert [p for p in files if NOBODYS not in html.unescape(p.read_text(encoding="utf-8"))] == []
+    plain = [p for o in OUTPUTS for p in (example_outputs / o.option,) if p.is_file()]
+    assert [p for p in plain if NOBODYS in html.unescape(p.read_text(encoding="utf-8"))] == []
+    assert json.loads((shared / "json").read_text(encoding="utf-8"))["pseudonymous"] is True
+    assert json.loads((example_outputs / "json").read_text(encoding="utf-8"))["pseudonymous"] is False
+    events = [json.loads(line) for line in (shared / "ocsf").read_text(encoding="utf-8").splitlines()]
+    assert all(NOBODYS in event["metadata"]["labels"] for event in events)
+    for path in (shared / "csv").iterdir():
+        head, *rows = csv.reader(path.read_text(encoding="utf-8-sig").splitlines())
+        assert head[-1] == "note"
+        assert rows
+        assert {row[-1] for row in rows} == {NOBODYS}
+    objects = json.loads((shared / "stix").read_text(encoding="utf-8"))["objects"]
+    addresses = {o["id"] for o in objects if o["type"] in {"ipv4-addr", "ipv6-addr"}}
+    assert addresses <= {ref for o in objects if o["type"] == "note" and o["content"] == NOBODYS for ref in o["object_refs"]}
+    ours = [o for o in objects if "created_by_ref" in o]
+    assert ours
+    assert all(o["labels"] == ["pseudonymous"] for o in ours)
+    assert all(o["description"] == NOBODYS for o in ours if o["type"] == "identity")
 
 
 def test_a_copy_keeps_the_contract(shared: Path, example_outputs: Path, repo: Path) -> None:

@@ -95,7 +95,11 @@ def assess(
     ] = 0,
     pseudonymous: Annotated[
         Path | None,
-        typer.Option("--pseudonymous", metavar="KEYFILE", help="Make a shareable copy: no address, name or file is real."),
+        typer.Option(
+            "--pseudonymous",
+            metavar="KEYFILE",
+            help="Make a copy to share: your addresses, names, files are pseudonyms; times stay. Not with --blocklists.",
+        ),
     ] = None,
     tlp: Annotated[
         Tlp, typer.Option("--tlp", case_sensitive=False, help="Whom the outputs may be passed on to; each is marked so.")

@@ -253,6 +253,7 @@ class Assessment:
     tlp: Tlp = Tlp.AMBER  # whom the report may be passed on to
     listed: Listed | None = None  # None: there is no inventory
     compared: Comparison | None = None  # with an earlier assessment
+    pseudonymous: bool = False  # its addresses are nobody's
 
     def count(self, verdict: Infection) -> int:
         """How many hosts have this infection answer."""

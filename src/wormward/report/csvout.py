@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from wormward.model.findings import Finding
 from wormward.model.states import Assessment, Edge, Host
-from wormward.report.words import fill, harmless, stamp
+from wormward.report.words import NOBODYS, fill, harmless, stamp
 
 Value = str | int | float | None
 Row = TypeVar("Row")
@@ -121,21 +121,22 @@ def sheets() -> list[tuple[str, str, list[tuple[str, str]]]]:
 
 def to_csv(assessment: Assessment) -> dict[str, str]:
     """The text of each of `FILES`."""
-    mark = assessment.tlp.label
+    mark, note = assessment.tlp.label, NOBODYS if assessment.pseudonymous else ""
     return {
-        HOSTS.name: table(HOSTS.columns, assessment.hosts, mark),
-        FINDINGS.name: table(FINDINGS.columns, assessment.findings, mark),
-        EDGES.name: table(EDGES.columns, assessment.edges, mark),
+        HOSTS.name: table(HOSTS.columns, assessment.hosts, mark, note),
+        FINDINGS.name: table(FINDINGS.columns, assessment.findings, mark, note),
+        EDGES.name: table(EDGES.columns, assessment.edges, mark, note),
     }
 
 
-def table(columns: Sequence[Column[Row]], rows: Iterable[Row], mark: str) -> str:
-    """One file: a head of names, then the rows; `mark` (the TLP label) stands first in each."""
+def table(columns: Sequence[Column[Row]], rows: Iterable[Row], mark: str, note: str | None = None) -> str:
+    """One file: a head of names, then the rows; `mark` (the TLP label) stands first in each, `note` (unless None) last."""
+    last = () if note is None else (note,)
     out = io.StringIO()
     writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    writer.writerow(["tlp", *(c.name for c in columns)])
+    writer.writerow(["tlp", *(c.name for c in columns), *("note" for _ in last)])
     for row in rows:
-        writer.writerow([mark, *(cell(c.value(row)) for c in columns)])
+        writer.writerow([mark, *(cell(c.value(row)) for c in columns), *last])
     return "\ufeff" + out.getvalue()
 
 

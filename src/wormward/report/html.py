@@ -27,7 +27,7 @@ from wormward.report.i18n import ENGLISH, Language
 from wormward.report.next_hour import HIT, sources, steps
 from wormward.report.timeline import timeline
 from wormward.report.tree import tree
-from wormward.report.words import harmless, minute
+from wormward.report.words import NOBODYS, harmless, minute
 
 MOST_FINDINGS = 1000
 """So many findings are written out; the JSON form has all."""
@@ -75,6 +75,7 @@ def to_html(assessment: Assessment, packs: Sequence[ThreatPack] = (), language: 
     )
     return environment.get_template("report.html").render(
         assessment=assessment,
+        nobodys=NOBODYS,
         version=__version__,
         style=style,
         script=script,

@@ -48,6 +48,7 @@ def as_dict(assessment: Assessment) -> dict[str, Any]:
         "tlp": assessment.tlp.label,
         "inventory": _listed(assessment.listed) if assessment.listed else None,
         "compared": compare.as_dict(assessment.compared),
+        "pseudonymous": assessment.pseudonymous,
     }
 
 

@@ -19,7 +19,7 @@ from wormward.model.findings import Finding, Kind
 from wormward.model.pack import ThreatPack
 from wormward.model.states import Assessment, Host, Infection
 from wormward.report.traces import is_address, is_name, named, sort_of
-from wormward.report.words import cleaned, fill
+from wormward.report.words import NOBODYS, cleaned, fill
 
 SCHEMA = "1.5.0"
 CLASS = 2004
@@ -143,7 +143,7 @@ class _Writer:
             "metadata": {
                 "product": {"name": "Wormward", "vendor_name": "Wormward", "version": __version__},
                 "version": SCHEMA,
-                "labels": [self.assessment.tlp.label],
+                "labels": [self.assessment.tlp.label, *([NOBODYS] if self.assessment.pseudonymous else [])],
                 "uid": info["uid"],
                 "log_name": site,
             },

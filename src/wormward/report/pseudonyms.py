@@ -40,10 +40,12 @@ from wormward.model.states import (
 from wormward.model.text import N_
 from wormward.report.cryptopan import KEY_SIZE, CryptoPan
 from wormward.report.traces import is_address, is_name, public_names
+from wormward.report.words import NOBODYS
 
 SHAREABLE = N_(
     "A shareable copy: addresses are pseudonyms that keep their networks, names, files and digests are tokens; the same key "
-    "gives the same ones."
+    "gives the same ones. Times stay as they were, and so do the worm's own names, the public sites that it asks for and known "
+    "sinkholes: who has other logs of the same time can join them by it."
 )
 WITHHELD = N_("something there could not be read; what it was is not told in a shareable copy")
 KEPT_FIELDS = frozenset({
@@ -103,8 +105,13 @@ class _Copier:
             since=told.since,
             until=told.until,
             passed_over=tuple(map(self._passed_over, told.passed_over)),
-            remarks=(Remark(SHAREABLE, {}), *(Remark(r.sentence, self._fields(r.fields)) for r in told.remarks)),
+            remarks=(
+                Remark(NOBODYS, {}),
+                Remark(SHAREABLE, {}),
+                *(Remark(r.sentence, self._fields(r.fields)) for r in told.remarks),
+            ),
             tlp=told.tlp,
+            pseudonymous=True,
             listed=None
             if told.listed is None
             else replace(told.listed, source=self._token("source", told.listed.source), sha256=self._digest(told.listed.sha256)),

@@ -29,7 +29,7 @@ from wormward.report.stixbase import (
     percent,
 )
 from wormward.report.traces import Sort, Trace, is_address, is_name, named, sort_of, traces
-from wormward.report.words import fill
+from wormward.report.words import NOBODYS, fill
 
 _ILL = (Infection.INFECTED, Infection.SUSPECTED)
 _CVE = re.compile(r"CVE-\d{4}-\d{4,}")
@@ -53,7 +53,7 @@ class _Writer:
     def __init__(self, assessment: Assessment, packs: Sequence[ThreatPack]) -> None:
         self.assessment = assessment
         self.packs = packs
-        self.bundle = Bundle(assessment.tlp)
+        self.bundle = Bundle(assessment.tlp, pseudonymous=assessment.pseudonymous)
         self.now = moment(assessment.as_of) or KNOWN_SINCE
         self.malware: dict[tuple[str, str], str] = {}  # pack and letter ("" for the family) to id
         self.observed: dict[str, str] = {}  # finding to id
@@ -71,11 +71,16 @@ class _Writer:
         self._edges()
         for trace in traces(self.assessment, self.packs):
             self._indicator(trace)
+        if self.assessment.pseudonymous and (addresses := self.bundle.addresses()):
+            note: Object = {"abstract": "Pseudonyms", "content": NOBODYS, "object_refs": addresses}
+            self.bundle.add("note", self.now, note)
         return self.bundle.text()
 
     def _site(self, name: str) -> str:
         if name not in self.sites:
-            self.sites[name] = self.bundle.add("identity", KNOWN_SINCE, {"name": name, "identity_class": "group"})
+            about = NOBODYS if self.assessment.pseudonymous else None
+            said: Object = {"name": name, "description": about, "identity_class": "group"}
+            self.sites[name] = self.bundle.add("identity", KNOWN_SINCE, said)
         return self.sites[name]
 
     def _family(self, pack: ThreatPack) -> None:

@@ -37,9 +37,13 @@ _TLP_MARKS = {
 
 
 class Bundle:
-    """Objects by id in the order in which they were first added; all marked with one TLP label."""
+    """Objects by id in the order in which they were first added; all marked with one TLP label.
 
-    def __init__(self, tlp: Tlp) -> None:
+    Those of a pseudonymous copy are labelled so; observables, which STIX gives no labels, are what a note is to be about.
+    """
+
+    def __init__(self, tlp: Tlp, *, pseudonymous: bool = False) -> None:
+        self._labels = {"labels": ["pseudonymous"]} if pseudonymous else {}
         self._mark = _TLP_MARKS[tlp]
         self._objects: dict[str, Object] = {}
         self._keep(_author(self._mark))
@@ -53,6 +57,7 @@ class Bundle:
             "modified": created,
             "created_by_ref": STIX_AUTHOR,
             **body,
+            **self._labels,
             "object_marking_refs": [self._mark],
         }
         content = json.dumps({"type": kind, **body}, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -70,6 +75,10 @@ class Bundle:
         content = json.dumps({"value": value}, ensure_ascii=False, separators=(",", ":"))
         made = {"type": kind, "spec_version": "2.1", "id": f"{kind}--{uuid.uuid5(_OBSERVABLES, content)}", "value": value}
         return self._keep({**made, "object_marking_refs": [self._mark]})
+
+    def addresses(self) -> list[str]:
+        """The ids of the addresses so far."""
+        return [key for key in self._objects if key.startswith(("ipv4-addr--", "ipv6-addr--"))]
 
     def text(self) -> str:
         """The bundle as JSON; its id comes from the ids within."""

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from wormward.model.text import filled
+from wormward.model.text import N_, filled
 
+NOBODYS = N_("The addresses here are pseudonyms and belong to nobody: do not block or blame whoever really has such addresses.")
+"""What each output of a shareable copy says, for a recipient who knows nothing of it."""
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
