@@ -99,6 +99,14 @@ def test_days_to_come_are_whole_lists_and_stand_apart(example_outputs: Path) -> 
         base64.b64decode(line).decode() for line in (example_outputs / "blocklists" / "upcoming-names.lst").read_text().split()
     ]
     assert set(loaded[1:]) == expected
+    about = (example_outputs / "blocklists" / "README.txt").read_text()
+    assert "from the evidence's last day on" in about
+    for variant in builtin_packs()[0].variants:
+        if variant.letter in letters and variant.domains:
+            made = [n for d in (date(2026, 3, 2), date(2026, 3, 3)) for n in variant.domains.names((d - date(1970, 1, 1)).days)]
+            short = sum(len(n.split(".")[0]) < blocking.LEAST_LETTERS for n in made)
+            share = f"VARIANT {variant.letter} IS NOT BLOCKED WHOLLY: {short:,} of its {len(made):,} names"
+            assert (share in about) == bool(short), variant.letter
     assert not names_of(to_blocklists(outbreak().assessment, [pack()])["upcoming.rpz"])
 
 

@@ -90,7 +90,7 @@ def assess(
             metavar="N",
             min=0,
             max=31,
-            help="With --blocklists: names of N days too, from the evidence's last on.",
+            help="With --blocklists: names of N days from the evidence's last day on.",
         ),
     ] = 0,
     pseudonymous: Annotated[

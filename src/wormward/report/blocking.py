@@ -76,6 +76,7 @@ class Blocking:
     upcoming: tuple[Upcoming, ...]
     left_out: tuple[LeftOut, ...]
     ports: tuple[int, ...]
+    shares: tuple[tuple[str, int, int], ...]  # variant; how many of its upcoming names are left out, of how many
 
 
 def blocking(assessment: Assessment, packs: Sequence[ThreatPack], days: int = 0, needed: Set[str] = frozenset()) -> Blocking:
@@ -96,7 +97,7 @@ def blocking(assessment: Assessment, packs: Sequence[ThreatPack], days: int = 0,
         if trace.sort is Sort.SINKHOLE and trace.is_address:
             watched.append(Blocked(trace.value, ids))
     inside, outside, kept = _hosts(assessment, needed)
-    upcoming, short = _upcoming(assessment, packs, days)
+    upcoming, short, shares = _upcoming(assessment, packs, days)
     return Blocking(
         names=tuple(names),
         inside=inside,
@@ -105,6 +106,7 @@ def blocking(assessment: Assessment, packs: Sequence[ThreatPack], days: int = 0,
         upcoming=upcoming,
         left_out=(*left, *kept, *short),
         ports=tuple(sorted({port for pack in packs for port in pack.spreading.scan_ports})),
+        shares=shares,
     )
 
 
@@ -145,20 +147,27 @@ def _against_host(host: Host, needed: Set[str]) -> str | None:
     return CHANGED if any(r.rule == "site.changed-hands" for r in host.reasons) else None
 
 
-def _upcoming(assessment: Assessment, packs: Sequence[ThreatPack], days: int) -> tuple[tuple[Upcoming, ...], Iterable[LeftOut]]:
-    """Names of the days to come, of the variants of infected hosts; how many were left out for being short."""
+def _upcoming(
+    assessment: Assessment, packs: Sequence[ThreatPack], days: int
+) -> tuple[tuple[Upcoming, ...], Iterable[LeftOut], tuple[tuple[str, int, int], ...]]:
+    """Names of so many days from the evidence's last on, of the variants of infected hosts; those left out for being short."""
     found = {x for h in assessment.hosts if h.verdict is Infection.INFECTED for x in h.variant}
     out: dict[str, Upcoming] = {}
     left: list[LeftOut] = []
+    shares: dict[str, list[int]] = {}
     if assessment.as_of is None:
-        return (), left
+        return (), left, ()
     for day in (assessment.as_of.date() + timedelta(days=n) for n in range(days)):
         for variant in (v for pack in packs for v in pack.variants if v.domains and v.letter in found):
             names = variant.domains.names((day - _EPOCH).days) if variant.domains else []
             kept = [n for n in names if len(n.partition(".")[0]) >= LEAST_LETTERS and is_name(n)]
+            share = shares.setdefault(variant.letter, [0, 0])
+            share[0] += len(names) - len(kept)
+            share[1] += len(names)
             for name in kept:
                 out.setdefault(name, Upcoming(name, variant.letter, day))
             if len(kept) < len(names):
                 what = f"{len(names) - len(kept)} names of variant {variant.letter} for {day}"
                 left.append(LeftOut(what, "generated, upcoming", SHORT, ()))
-    return tuple(sorted(out.values(), key=lambda u: (u.day, u.variant, u.value))), left
+    told = tuple((letter, short, made) for letter, (short, made) in sorted(shares.items()))
+    return tuple(sorted(out.values(), key=lambda u: (u.day, u.variant, u.value))), left, told

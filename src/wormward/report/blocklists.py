@@ -1,8 +1,8 @@
 """Block lists for resolvers (response policy zones) and for Suricata, and what was left out of them.
 
-Only what `blocking` found safe. Each entry has the findings that justify it as a comment; names of days to come, which
-no finding shows, are in files of their own. Nothing but plain host names and addresses gets into a list, so that no
-text of evidence can break its syntax.
+Only what `blocking` found safe. Each entry has the findings that justify it as a comment; names from the evidence's
+last day on, which no finding shows, are in files of their own. Nothing but plain host names and addresses gets into a
+list, so that no text of evidence can break its syntax.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ names.rpz           response policy zone: names that infected hosts asked for an
                     type primary, named in response-policy {{ zone "..."; }}. Answers NXDOMAIN, for names below them too.
 wormward.rules      Suricata 7: the same names, and file sharing (TCP {ports}) that infected hosts begin. "drop" rules
                     drop in IPS mode and alert in IDS mode. Rules on sinkholes alert in any mode: do not change that.
-upcoming.rpz        names of the days to come, if they were asked for (--block-days); no finding shows them.
+upcoming.rpz        names of {days} days from the evidence's last day on (--block-days); no finding shows them.
 upcoming.rules      the same for Suricata; upcoming-names.lst must lie beside it.
-left-out.csv        what was not blocked, and why. Read it before you block more by hand.
+{short}left-out.csv        what was not blocked, and why. Read it before you block more by hand.
 
 Names are good for their day only: make new lists from new evidence.
 """
@@ -69,8 +69,19 @@ def to_blocklists(
         UPCOMING_RULES: _upcoming_rules(head, bool(told.upcoming)),
         UPCOMING_NAMES: "".join(f"{_base64(text)}\n" for text in (_TITLE, *sorted(u.value for u in told.upcoming))),
         LEFT_OUT: table(_LEFT_OUT, told.left_out, assessment.tlp.label),
-        ABOUT: _ABOUT.format(tlp=assessment.tlp.label, ports=", ".join(map(str, told.ports))),
+        ABOUT: _ABOUT.format(tlp=assessment.tlp.label, ports=", ".join(map(str, told.ports)), days=days, short=_short(told)),
     }
+
+
+def _short(told: Blocking) -> str:
+    """What share of each variant's names is not blocked, for whoever believes that a variant is."""
+    lines = [
+        f"                    VARIANT {variant} IS NOT BLOCKED WHOLLY: {left:,} of its {made:,} names of these days "
+        f"({100 * left // made}%) are left out,\n                    for they are so short that they may be somebody's.\n"
+        for variant, left, made in told.shares
+        if left
+    ]
+    return "".join(lines)
 
 
 def _because(entry: Blocked) -> str:
@@ -116,8 +127,8 @@ def _rules(head: str, told: Blocking) -> str:
 
 def _upcoming_rules(head: str, any_names: bool) -> str:
     if not any_names:
-        return f"# {head}; no names of days to come were asked for\n"
-    first = 'drop dns any any -> any any (msg:"wormward: lookup of a name of the days to come"'
+        return f"# {head}; no names from the evidence's last day on were asked for\n"
+    first = 'drop dns any any -> any any (msg:"wormward: lookup of a name of the days from the last of the evidence on"'
     rest = f"dns.query; to_lowercase; dataset:isset,wormward-upcoming,type string,load {UPCOMING_NAMES}"
     return f"# {head}\n{first}; {rest}; sid:{_sid(first, set())}; rev:1;)\n"
 
