@@ -15,6 +15,7 @@ from wormward.model.inventory import Item
 from wormward.model.states import Assessment, Host
 from wormward.report.care import KEEPS_WORDS, NEAR_WORDS, Care, care
 from wormward.report.html import to_html
+from wormward.report.i18n import load
 from wormward.report.next_hour import Step, steps
 
 ORDER = ("ask", "near", "sources", "keeps", "way", "hole", "passwords", "shares", "rest", "look", "keep")
@@ -135,3 +136,13 @@ def test_an_inventory_reaches_the_next_hour_from_a_file(tmp_path: Path) -> None:
     assert "10.0.0.77" in near
     assert "ICU 2 ventilator" in near
     assert 'id="step-rest"' not in text, "the only infected host stands at a patient: nothing else is cut off"
+
+
+def test_no_sentence_tells_to_pull_a_cable_without_the_owners_word() -> None:
+    """Who reads in a hurry must not take the order without its condition."""
+    japanese = load("ja", [pack()])
+    told = [s for step in steps(outbreak().assessment, [pack()]) for s in step.how if "network cable" in s]
+    assert told
+    for sentence in told:
+        assert all("owner agrees" in part for part in sentence.split(". ") if "network cable" in part), sentence
+        assert all("同意" in part for part in japanese(sentence).split("。") if "ケーブルを抜" in part), sentence

@@ -101,8 +101,8 @@ KEEPS = (
        " be replaced, restored or cut off, and what care or production does meanwhile."),
 )  # fmt: skip
 REST = (
-    N_("They carry the worm, but were not seen attacking. Pull the network cable or close the switch port, and leave the"
-       " device on."),
+    N_("They carry the worm, but were not seen attacking. Once the device's owner agrees, pull the network cable or close the"
+       " switch port, and leave the device on."),
     N_("The same question comes first: does a patient or a running process depend on it?"),
 )  # fmt: skip
 LOOK = (N_("Traffic does not decide about them. Examine the host itself before anything is taken away from its users."),)
@@ -130,8 +130,8 @@ def _sources(known: tuple[Host, ...], unknown: tuple[Host, ...]) -> Step:
            " may depend on it, cut it off only when they agree."),
     ] if unknown else []  # fmt: skip
     how.append(
-        N_("These hosts were seen attacking others: each minute they stay connected, more are attacked. Pull the network cable"
-           " or close the switch port. Leave the device on.")
+        N_("These hosts were seen attacking others: each minute they stay connected, more are attacked. Once the device's"
+           " owner agrees, pull the network cable or close the switch port, and leave the device on.")
     )  # fmt: skip
     what = N_("Ask about the sources, then cut them off the network") if unknown else N_("Cut the sources off the network")
     return Step("sources", what, tuple(how), {}, known + unknown)
