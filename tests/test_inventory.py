@@ -160,6 +160,20 @@ def test_what_was_seen_stands_before_what_was_written_down() -> None:
     assert (one("10.0.0.9").verdict, one("10.0.0.9").device) == ("infected", "pc")
 
 
+def test_an_address_leased_to_another_card_is_not_the_earlier_items() -> None:
+    """Even where the later MAC has the group bit set, as no card's has: the lease says that the holder is another."""
+    first, second = "aa:bb:cc:dd:ee:ff", "11:22:33:44:55:66"
+    leases = (
+        Binding("site", "10.0.0.5", "mac", first, clock("06:00")),
+        Binding("site", "10.0.0.5", "mac", second, clock("07:00")),
+    )
+    ward = Item(2, "ward", ("10.0.0.5",), (first,))
+    host = told(ward, Item(3, "ct", ("10.0.0.10",), (second,)), bindings=leases)("10.0.0.5")
+    assert (host.device, host.known_by, host.verdict) == ("ct", "inventory", "suspected")
+    unlisted = told(ward, bindings=leases)("10.0.0.5")
+    assert (unlisted.device, unlisted.inventory, unlisted.known_by) == ("10.0.0.5", None, "address")
+
+
 def test_a_name_that_one_device_and_one_item_have_is_enough_to_call_it_by() -> None:
     lease = Binding("site", "10.0.0.5", "dhcp-name", "PC5.ward.example", clock("07:00"))
     host = told(Item(2, "pc5", place="3F"), bindings=(lease,))("10.0.0.5")

@@ -34,6 +34,9 @@ AT_ONCE: Final = timedelta(hours=1)
 """A card that is back at an earlier address so soon has not moved: two devices use it, or one has both addresses."""
 _SHARED = re.compile(r"00:00:5e:00:0[12]:|00:00:0c:07:ac:|00:00:0c:9f:f|00:05:73:a0:0|00:07:b4:|02:bf:|03:bf:")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_NOBODYS = ("00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff")
+_GROUPS = re.compile(r"01:00:5e:|33:33:|01:80:c2:|01:00:0c:")
+"""MACs that groups of hosts are called by (RFC 1112, RFC 2464, IEEE 802.1, Cisco)."""
 _ALWAYS = datetime(1, 1, 2, tzinfo=UTC)
 _ITEM = "item "
 
@@ -84,9 +87,13 @@ def tenures(
     """Who held each address, in time order. Items of the inventory that name no site are of `site`."""
     told = [b for b in bindings if b.address not in nat]
     alive = {(s.site, s.address): s for s in seen if s.address not in nat}
-    cards = [b for b in told if b.kind == "mac" and is_card(b.value)]
+    listed = _listed(inventory, site)
+    macs = [b for b in told if b.kind == "mac" and is_held(b.value)]
+    cards = [b for b in macs if is_card(b.value) or (b.site, b.value) in listed]
     cards += _from_identifiers(alive.values(), cards)
-    found = _by_card(cards)
+    carded = {(b.site, b.address) for b in cards}
+    odd = [b for b in macs if not is_card(b.value) and (b.site, b.value) not in listed and (b.site, b.address) in carded]
+    found = _by_card([*cards, *odd], {(b.site, b.value) for b in odd})
     found |= _by_name(told, alive, found)
     return _by_inventory(found, alive, inventory, site, nat) if inventory else found
 
@@ -102,6 +109,19 @@ def item_of(device: str, inventory: Inventory | None) -> Item | None:
 def is_card(mac: str) -> bool:
     """True if `mac` is one card's: no group's, not zero, none that routers or servers share."""
     return bool(_MAC.fullmatch(mac)) and not int(mac[:2], 16) & 1 and mac != "00:00:00:00:00:00" and not _SHARED.match(mac)
+
+
+def is_held(mac: str) -> bool:
+    """True if somebody who speaks for himself may use `mac`: not zero, not everybody's, none that routers or servers share.
+
+    Its group bit may be set against the rules (made-up MACs of virtual machines and devices): leases name such ones too.
+    """
+    return bool(_MAC.fullmatch(mac)) and mac not in _NOBODYS and not _SHARED.match(mac) and not _GROUPS.match(mac)
+
+
+def _listed(inventory: Inventory | None, site: str) -> set[Key]:
+    """The MACs that the inventory says are one host's."""
+    return {(item.site or site, mac) for item in inventory.items for mac in item.macs} if inventory else set()
 
 
 # -- cards ---------------------------------------------------------------------------------------------------------------
@@ -132,14 +152,17 @@ def identifier_mac(address: str) -> str | None:
     return text if is_card(text) else None
 
 
-def _by_card(cards: Sequence[Binding]) -> dict[Key, tuple[Tenure, ...]]:
-    """A card's tenure begins with the first binding that another card's precedes. A weak card is another at each address."""
+def _by_card(cards: Sequence[Binding], odd: Collection[Key]) -> dict[Key, tuple[Tenure, ...]]:
+    """A card's tenure begins with the first binding that another card's precedes. A weak card is another at each address.
+
+    Weak are also the MACs `odd`, which are no card's own: they divide time and join nothing.
+    """
     points: dict[Key, list[tuple[datetime, str]]] = {}
     told: dict[Key, set[tuple[datetime, str]]] = {}
     for b in cards:
         points.setdefault((b.site, b.value), []).extend([(b.begin, b.address), (b.last, b.address)])
         told.setdefault((b.site, b.address), set()).update({(b.begin, b.value), (b.last, b.value)})
-    weak = {key for key, at in points.items() if _too_many({a for _, a in at}) or _at_once(at)}
+    weak = {key for key, at in points.items() if key in odd or _too_many({a for _, a in at}) or _at_once(at)}
     out: dict[Key, tuple[Tenure, ...]] = {}
     for (site, address), sightings in told.items():
         runs: list[Tenure] = []
