@@ -5,12 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from tests.cli_help import LOOKUPS, Done, lookups, wormward
-from wormward.engine.ask import ASKED
+from tests.tree import REPO
+from wormward.engine.ask import ASKED, Asker
 from wormward.model.tables import FACTS, SOURCES
 from wormward.report.answers import to_csv, to_table
 
@@ -107,3 +113,61 @@ def test_values_of_every_kind() -> None:
     table = to_table(["n", "b", "f", "l", "y", "d"], [row])
     assert table.splitlines()[1].split() == ["True", "1.5", "\\xff,", "x", "\\x00a", "{'a':", "1}"]
     assert to_csv(["a"], [["x" * 40_000]]).count("x") < 33_000
+
+
+def _answer(question: str) -> tuple[object, ...]:
+    sources = pa.schema([pa.field(c.name, c.type) for c in SOURCES.columns]).empty_table()
+    with Asker({}, sources, threads=1) as asker:
+        (row,) = asker.ask(question, 1).rows
+    return row
+
+
+@pytest.mark.parametrize(
+    ("made", "value"),
+    [
+        ("TIMESTAMPTZ '2009-01-02 03:04:05.123456Z'", datetime(2009, 1, 2, 3, 4, 5, 123456, UTC)),
+        ("TIMESTAMP '2009-01-02 03:04:05'", datetime(2009, 1, 2, 3, 4, 5)),
+        ("TIMESTAMP_NS '2009-01-02 03:04:05.123456789'", datetime(2009, 1, 2, 3, 4, 5, 123456)),
+        ("'infinity'::TIMESTAMPTZ", "later than the year 9999"),
+        ("'-infinity'::DATE", "earlier than the year 1"),
+        ("DATE '2009-01-02'", date(2009, 1, 2)),
+        ("TIME '01:02:03'", time(1, 2, 3)),
+        ("TIMETZ '01:02:03-05:30'", time(1, 2, 3, tzinfo=timezone(-timedelta(hours=5, minutes=30)))),
+        ("INTERVAL '1 month 2 days 3 microseconds'", timedelta(days=32, microseconds=3)),
+        ("[{'a': TIMESTAMPTZ '2009-01-02 00:00:00Z'}, NULL]", [{"a": datetime(2009, 1, 2, tzinfo=UTC)}, None]),
+        ("MAP {'a': [1::HUGEINT]}", {"a": [1]}),
+        ("[1, 2]::INTEGER[2]", [1, 2]),
+        ("sum(1)", 1),
+        ("-170141183460469231731687303715884105727::HUGEINT", -(2**127) + 1),
+        ("340282366920938463463374607431768211455::UHUGEINT", 2**128 - 1),
+        ("(-12345678901234567890123456789012345678901234567890)::BIGNUM", -12345678901234567890123456789012345678901234567890),
+        ("1.50::DECIMAL(10, 2)", Decimal("1.50")),
+        ("'10101'::BIT", "10101"),
+        ("'a\\x00'::BLOB", b"a\x00"),
+        ("'x'::ENUM('x', 'y')", "x"),
+        ("NULL", None),
+        ("NULL::TIMESTAMPTZ", None),
+    ],
+)
+def test_values_of_every_type_of_the_engine(made: str, value: object) -> None:
+    (found,) = _answer(f"SELECT {made}")
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_an_answer_of_many_batches_is_cut_where_it_should_be(workspace: Path) -> None:
+    said = json.loads(ask("SELECT range FROM range(10000)", workspace, "--rows", "5000", "--format", "json").out)
+    assert ([row[0] for row in said["rows"]], said["more"]) == (list(range(5000)), True)
+    said = json.loads(ask("SELECT range FROM range(5000)", workspace, "--rows", "5000", "--format", "json").out)
+    assert (len(said["rows"]), said["more"]) == (5000, False)
+
+
+@pytest.mark.parametrize("words", [("sql", "SELECT max(time) FROM dns_queries"), ("why", "10.0.0.9")])
+def test_packages_that_only_developers_have_are_not_needed(workspace: Path, words: tuple[str, ...]) -> None:
+    needed = {line.split("==")[0] for line in (REPO / "requirements" / "runtime.txt").read_text().splitlines() if "==" in line}
+    assert "pytz" not in needed
+    code = "import sys; sys.modules['pytz'] = None; from wormward.cli import main; main()"
+    asked = [sys.executable, "-c", code, *words, "--workspace", str(workspace)]
+    done = subprocess.run(asked, check=False, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "2009-02-02T10:00:00Z" in done.stdout or words[0] == "why"

@@ -15,10 +15,15 @@ import duckdb
 import pyarrow as pa
 
 from wormward.engine.base import PartsLike
+from wormward.engine.values import values
 from wormward.model.errors import UsageError
 from wormward.model.tables import FACTS, ROW_BITS, SOURCES, Column, Table
 
 MOST_MEMORY: Final = "1GB"
+_BATCH: Final = 2048
+"""Rows that are taken at a time."""
+_MOST_WORDS: Final = 300
+"""Characters of an engine's own words in an error."""
 ASKED = (
     Column("file", pa.string(), "Name of the source, as it was given."),
     Column("sha256", pa.string(), "Digest of the source's uncompressed bytes."),
@@ -49,6 +54,7 @@ class Asker:
         run("SET autoinstall_known_extensions = false")
         run("SET autoload_known_extensions = false")
         run("SET python_enable_replacements = false")
+        run("SET arrow_lossless_conversion = true")
         if threads is not None:
             run(f"SET threads = {int(threads)}")
         self._connection.register("_sources", sources)
@@ -81,12 +87,14 @@ class Asker:
             statements = duckdb.extract_statements(question)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 raise UsageError("a question is one SELECT: nothing else is answered here, and nothing is ever changed")
-            result = self._connection.execute(statements[0], places or None)
-            rows = result.fetchmany(most + 1)
-        except duckdb.Error as error:
-            what = " ".join(str(error).split("\n\n")[0].split())
-            raise UsageError(f"that question cannot be answered: {what}") from error
-        columns = tuple(str(column[0]) for column in result.description or ())
+            found = self._connection.sql(statements[0], params=list(places) or None)
+            with found.to_arrow_reader(min(most + 1, _BATCH)) as reader:
+                columns = tuple(reader.schema.names)
+                rows: list[tuple[Any, ...]] = []
+                while len(rows) <= most and (batch := next(reader, None)) is not None:
+                    rows += zip(*map(values, batch.slice(length=most + 1 - len(rows)).columns), strict=True)
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise UsageError(f"that question cannot be answered: {_first_line(error)}") from error
         return Answer(columns, tuple(rows[:most]), len(rows) > most)
 
     def close(self) -> None:
@@ -99,6 +107,11 @@ class Asker:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _first_line(error: Exception) -> str:
+    """What an engine says first, in one line. Traces of its own, which name folders of its installation, come after that."""
+    return next((" ".join(line.split()) for line in str(error).splitlines() if line.strip()), type(error).__name__)[:_MOST_WORDS]
 
 
 def _quoted(text: str) -> str:
