@@ -350,3 +350,16 @@ def test_an_outbreak_is_told_as_from_binds_log(story: Path, tmp_path: Path, form
     expected = told(bind)
     assert any(verdict == "infected" for _, verdict, _ in expected)
     assert told(log) == expected
+
+
+def test_a_firewalls_session_without_its_log_number_is_one(tmp_path: Path) -> None:
+    """Collectors leave fields out; and a count that no session can have does not make the session doubtful."""
+    line = (
+        'date=2026-03-02 time=17:05:1{0} devname="FG" {1}type="traffic" subtype="forward" tz="+0900" srcip=10.5.1.9 '
+        'srcport=5011{0} dstip=10.5.2.8 dstport=445 proto=6 action="accept" duration=3 sentbyte=1000 rcvdbyte={2}\n'
+    )
+    whole = line.format(1, 'logid="0000000013" ', 99) + line.format(2, "", 99) + line.format(3, "", 9 * 10**30)
+    (tmp_path / "fw.log").write_text(whole + 'date=2026-03-02 time=17:05:14 type="traffic" subtype="local" msg="x"\n')
+    said = assess([tmp_path / "fw.log"], packs=builtin_packs())
+    assert [dict(c.rows) for c in said.coverage] == [{"flows": 3}]
+    assert not said.coverage[0].problems

@@ -62,6 +62,14 @@ def _state(f: _Fields, protocol: str, received: int | None) -> str:
     return "refused" if protocol == "tcp" and action == "server-rst" and received == 1 else "established"
 
 
+def _bytes(text: str) -> int | None:
+    """A device's own count; one that no session can have says nothing, and the session stands without it."""
+    try:
+        return count_of(text)
+    except ValueError:
+        return None
+
+
 class _Parser:
     def __init__(self, site: Site, clock: Clock) -> None:
         self._clock = clock
@@ -72,6 +80,8 @@ class _Parser:
     def message(self, message: Message) -> Sequence[Fact] | None:
         f = _Fields(message.text)
         kind = f("type")
+        if not f("logid") and not (f("srcip") and f("dstip")):
+            return None  # a collector may have left its number out, but a session has two ends
         if kind == "traffic":
             return self._session(f, message)
         if kind == "dns" or (kind == "utm" and f("subtype") == "dns"):
@@ -97,14 +107,14 @@ class _Parser:
         time, protocol = self._time(f, message), protocol_of(f("proto"))
         client = address_of(f("srcip"))
         received, sent = count_of(f("rcvdpkt")), count_of(f("sentpkt"))
-        back = count_of(f("rcvdbyte"))
+        back = _bytes(f("rcvdbyte"))
         lasted = min(count_of(f("duration")) or 0, 1 << 31) * 1_000_000
         ported = protocol in ("tcp", "udp")
         values: dict[str, Any] = {
             "time_end": time, "client": client, "client_port": port_of(f("srcport") or "0") if ported else 0,
             "server": address_of(f("dstip")), "server_port": port_of(f("dstport") or "0") if ported else 0,
             "protocol": protocol, "state": _state(f, protocol, back if received is None else received),
-            "bytes_out": count_of(f("sentbyte")), "bytes_in": back, "packets_out": sent, "packets_in": received,
+            "bytes_out": _bytes(f("sentbyte")), "bytes_in": back, "packets_out": sent, "packets_in": received,
         }  # fmt: skip
         self._card(f, client, time, message.number)
         key = (f("devid") or message.host, f("vd"), f("sessionid"))
@@ -169,4 +179,4 @@ class _Parser:
         return [*self._sessions.end(), *self._lookups.end(), *self._cards.facts()]
 
 
-KIND = MessageKind("FortiGate", (), ("logid=",), _Parser)
+KIND = MessageKind("FortiGate", (), ("logid=", 'type="traffic"', "type=traffic "), _Parser)
