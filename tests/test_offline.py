@@ -65,9 +65,15 @@ def test_it_installs_and_runs_in_a_namespace_without_routes(folder: Path, tmp_pa
     assert cut_off("cat", "/proc/net/route").stdout.count("\n") <= 1  # its heading at most
     installed = cut_off("sh", folder / "install.sh", tmp_path / "venv")
     assert installed.returncode == 0, installed.stderr
-    said = cut_off(tmp_path / "venv" / "bin" / "wormward", "assess", folder / "examples" / "outbreak")
+    program, kept = tmp_path / "venv" / "bin" / "wormward", tmp_path / "workspace"
+    said = cut_off(program, "assess", folder / "examples" / "outbreak", "--workspace", kept)
     assert said.returncode == 1, said.stderr
     assert "10 infected" in said.stdout
+    # Here are the packages of the runtime lock and no others: what looks into a workspace must not need more.
+    for words, told in ((("why", "10.20.1.2"), "2026-03-02T08:38:14"), (("sql", "SELECT min(time) FROM flows"), "2026-03-02T08")):
+        said = cut_off(program, *words, "--workspace", kept)
+        assert (said.returncode, said.stderr) == (0, "")
+        assert told in said.stdout
 
 
 @pytest.mark.slow

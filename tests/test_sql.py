@@ -162,12 +162,12 @@ def test_an_answer_of_many_batches_is_cut_where_it_should_be(workspace: Path) ->
     assert (len(said["rows"]), said["more"]) == (5000, False)
 
 
-@pytest.mark.parametrize("words", [("sql", "SELECT max(time) FROM dns_queries"), ("why", "10.0.0.9")])
-def test_packages_that_only_developers_have_are_not_needed(workspace: Path, words: tuple[str, ...]) -> None:
+def test_packages_that_only_developers_have_are_not_needed(workspace: Path) -> None:
+    """Nor by `why`, which the offline test asks where only the packages of the runtime lock are."""
     needed = {line.split("==")[0] for line in (REPO / "requirements" / "runtime.txt").read_text().splitlines() if "==" in line}
     assert "pytz" not in needed
     code = "import sys; sys.modules['pytz'] = None; from wormward.cli import main; main()"
-    asked = [sys.executable, "-c", code, *words, "--workspace", str(workspace)]
+    asked = [sys.executable, "-c", code, "sql", "SELECT max(time) FROM dns_queries", "--workspace", str(workspace)]
     done = subprocess.run(asked, check=False, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "2009-02-02T10:00:00Z" in done.stdout or words[0] == "why"
+    assert "2009-02-02T10:00:00Z" in done.stdout
