@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import signal
 import subprocess
 import sys
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from time import sleep
 
 import pyarrow as pa
 import pytest
@@ -171,3 +173,17 @@ def test_packages_that_only_developers_have_are_not_needed(workspace: Path) -> N
     done = subprocess.run(asked, check=False, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     assert "2009-02-02T10:00:00Z" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_question_that_takes_for_ever_can_be_stopped(workspace: Path, number: signal.Signals) -> None:
+    question = "SELECT count(*) FROM range(1000000000000) a, range(10)"
+    words = [sys.executable, "-m", "wormward.cli", "sql", question, "--workspace", str(workspace)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        while running.poll() is None and "_duckdb" not in Path(f"/proc/{running.pid}/maps").read_text():
+            sleep(0.05)
+        sleep(2)  # by then it computes
+        running.send_signal(number)
+        out, err = running.communicate(timeout=20)
+    assert (running.returncode, out, err) == (130, "", "wormward: interrupted\n")

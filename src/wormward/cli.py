@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wormward import __version__
-from wormward.command.ending import COULD_NOT_RUN, INTERRUPTED, complain, guarded, last_word, leave
+from wormward.command.ending import COULD_NOT_RUN, INTERRUPTED, NO_REPORT, complain, guarded, last_word, leave
 from wormward.model.tlp import Tlp
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def assess(
         )
         return exit_code(command.run(asked), tuple(word.value for word in fail_on or ()))
 
-    raise typer.Exit(guarded(run, lang))
+    raise typer.Exit(guarded(run, lang, NO_REPORT))
 
 
 @app.command()

@@ -32,10 +32,14 @@ def check() -> None:
         raise KeyboardInterrupt
 
 
-def guarded(run: Callable[[], int], lang: str | None = None) -> int:
+NO_REPORT, STOPPED = N_("interrupted; no report was written"), N_("interrupted")
+
+
+def guarded(run: Callable[[], int], lang: str | None = None, stopped: str = STOPPED) -> int:
     """The exit code of `run`; what users may do wrong and what disks do becomes one sentence, never a traceback.
 
-    The sentence is in the language that `--lang` or the locale asks for, as far as there is a translation.
+    The sentence is in the language that `--lang` or the locale asks for, as far as there is a translation; `stopped` is that
+    for an interrupt.
     """
     from wormward.model.errors import WormwardError  # noqa: PLC0415 - see above
 
@@ -71,7 +75,7 @@ def guarded(run: Callable[[], int], lang: str | None = None) -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    complain(N_("interrupted; no report was written"), lang)
+    complain(stopped, lang)
     return INTERRUPTED
 
 

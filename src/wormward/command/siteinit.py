@@ -59,16 +59,16 @@ def _served(assessment: Assessment, asker: Asker) -> Iterator[Suggestion]:
     """Name servers, controllers and proxies, as the tables show them."""
     from wormward.sitefile.draft import Suggestion  # noqa: PLC0415
 
-    units = dict(asker.ask("SELECT source, unit FROM sources", 1 << 20).rows)
+    units = dict(asker.look("SELECT source, unit FROM sources", 1 << 20).rows)
     roles = {(h.address, role) for h in assessment.hosts for role in h.roles}
-    telling = asker.ask(_TELLING, 1).rows
+    telling = asker.look(_TELLING, 1).rows
     for file, source, place in telling:
         for address in sorted(a for a, role in roles if role == "domain-controller"):
             reason = "answers to _ldap._tcp name it; it is taken for one without this, too"
             yield Suggestion("domain_controllers", address, reason, f"{file}, {units[source]} {place}")
     asked = (("resolvers", "dns_queries", "rcode IS NOT NULL", "names"), ("proxies", "http_requests", "proxied", "pages"))
     for key, table, condition, what in asked:
-        rows = asker.ask(_SERVERS.format(table=table, condition=condition), _MOST).rows
+        rows = asker.look(_SERVERS.format(table=table, condition=condition), _MOST).rows
         for server, clients, file, source, place in rows:
             if key == "proxies" or (server, "resolver") in roles:
                 reason = f"{clients} {'host' if clients == 1 else 'hosts'} asked it for {what}"

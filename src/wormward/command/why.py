@@ -64,7 +64,7 @@ def _rows_of(kept: Any, stack: ExitStack) -> Callable[[str, str, Sequence[int]],
     def of(table: str, sha256: str, places: Sequence[int]) -> list[dict[str, Any]]:
         marks = ", ".join("?" * len(places))
         question = f"SELECT * FROM {table} WHERE sha256 = ? AND place IN ({marks}) ORDER BY row_id"  # noqa: S608 - a name of ours
-        answer = asker.ask(question, _MOST_ROWS, [sha256, *places])
+        answer = asker.look(question, _MOST_ROWS, [sha256, *places])
         return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
 
     def rows(table: str, sha256: str, places: Sequence[int]) -> list[dict[str, Any]]:

@@ -6,7 +6,8 @@ parts, and its settings are locked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -16,10 +17,12 @@ import pyarrow as pa
 
 from wormward.engine.base import PartsLike
 from wormward.engine.values import values
-from wormward.model.errors import UsageError
+from wormward.model.errors import UsageError, WorkspaceError
 from wormward.model.tables import FACTS, ROW_BITS, SOURCES, Column, Table
 
 MOST_MEMORY: Final = "1GB"
+_LOOK_UP_S, _PATIENCE_S = 0.2, 2.0
+"""Seconds after which an interrupt is noticed at the latest, and for which a question may then take to stop."""
 _BATCH: Final = 2048
 """Rows that are taken at a time."""
 _MOST_WORDS: Final = 300
@@ -45,6 +48,7 @@ class Asker:
 
     def __init__(self, parts: Mapping[str, PartsLike], sources: pa.Table, threads: int | None = None) -> None:
         """`parts` maps names of fact tables to where their rows lie; `sources` as for `Duck`."""
+        self._left = False
         self._spill = TemporaryDirectory(prefix="wormward-", ignore_cleanup_errors=True)
         self._connection = duckdb.connect()
         run = self._connection.execute
@@ -81,24 +85,53 @@ class Asker:
             f"{columns}, s.name AS file, s.sha256 FROM read_parquet([{files}]) p JOIN _sources s USING (file_no)"
         )
 
-    def ask(self, question: str, most: int, places: Sequence[Any] = ()) -> Answer:
-        """The first `most` rows that answer `question`; `places` fill its `?`. Raises UsageError in one sentence."""
+    def ask(self, question: str, most: int) -> Answer:
+        """The first `most` rows that answer a person's question. Raises UsageError in one sentence, or KeyboardInterrupt."""
         try:
             statements = duckdb.extract_statements(question)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 raise UsageError("a question is one SELECT: nothing else is answered here, and nothing is ever changed")
-            found = self._connection.sql(statements[0], params=list(places) or None)
-            with found.to_arrow_reader(min(most + 1, _BATCH)) as reader:
-                columns = tuple(reader.schema.names)
-                rows: list[tuple[Any, ...]] = []
-                while len(rows) <= most and (batch := next(reader, None)) is not None:
-                    rows += zip(*map(values, batch.slice(length=most + 1 - len(rows)).columns), strict=True)
+            return self._beside(lambda: self._answer(statements[0], most, ()))
         except (duckdb.Error, pa.ArrowException) as error:
             raise UsageError(f"that question cannot be answered: {_first_line(error)}") from error
+
+    def look(self, query: str, most: int, places: Sequence[Any] = ()) -> Answer:
+        """The first `most` rows that answer a question of our own; `places` fill its `?`. Raises WorkspaceError."""
+        try:
+            return self._answer(query, most, places)
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise WorkspaceError(
+                f"the workspace cannot be queried ({_first_line(error)}); see that its disk has room and that its files are whole"
+            ) from error
+
+    def _answer(self, query: Any, most: int, places: Sequence[Any]) -> Answer:
+        found = self._connection.sql(query, params=list(places) or None)
+        with found.to_arrow_reader(min(most + 1, _BATCH)) as reader:
+            columns = tuple(reader.schema.names)
+            rows: list[tuple[Any, ...]] = []
+            while len(rows) <= most and (batch := next(reader, None)) is not None:
+                rows += zip(*map(values, batch.slice(length=most + 1 - len(rows)).columns), strict=True)
         return Answer(columns, tuple(rows[:most]), len(rows) > most)
+
+    def _beside(self, work: Callable[[], Answer]) -> Answer:
+        """`work`, done in another thread: the engine lets nobody in while it computes, and a person may have had enough."""
+        pool = ThreadPoolExecutor(1)
+        asked = pool.submit(work)
+        try:
+            while not wait([asked], timeout=_LOOK_UP_S).done:
+                pass
+            return asked.result()
+        except KeyboardInterrupt:
+            self._connection.interrupt()
+            self._left = not wait([asked], timeout=_PATIENCE_S).done
+            raise
+        finally:
+            pool.shutdown(wait=False)
 
     def close(self) -> None:
         """Let go of it."""
+        if self._left:
+            return  # it still computes and would not let go; the process ends
         self._connection.close()
         self._spill.cleanup()
 
