@@ -328,7 +328,7 @@ from wormward import cli
 @cli.app.command()
 def again() -> None:
     text = "import signal; signal.raise_signal(signal.SIGTERM)"
-    raise typer.Exit(cli.guarded(lambda: exec(text) or 0))
+    raise typer.Exit(cli.guarded(lambda: exec(text) or 0, None, cli.NO_REPORT))
 
 cli.main()
 """
