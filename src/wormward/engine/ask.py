@@ -15,7 +15,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
-from wormward.engine.base import PartsLike
+from wormward.engine.base import PartsLike, quoted
 from wormward.engine.values import values
 from wormward.model.errors import UsageError, WorkspaceError
 from wormward.model.tables import FACTS, ROW_BITS, SOURCES, Column, Table
@@ -54,7 +54,7 @@ class Asker:
         run = self._connection.execute
         run("SET TimeZone = 'UTC'")
         run(f"SET memory_limit = '{MOST_MEMORY}'")
-        run(f"SET temp_directory = {_quoted(self._spill.name)}")
+        run(f"SET temp_directory = {quoted(self._spill.name)}")
         run("SET autoinstall_known_extensions = false")
         run("SET autoload_known_extensions = false")
         run("SET python_enable_replacements = false")
@@ -68,7 +68,7 @@ class Asker:
             own = parts.get(table.name)
             files += [str(path) for path in own.parquet] if own is not None else []
             self._show(table, own)
-        run(f"SET allowed_paths = [{', '.join(map(_quoted, files))}]")
+        run(f"SET allowed_paths = [{', '.join(map(quoted, files))}]")
         run("SET enable_external_access = false")
         run("SET lock_configuration = true")
 
@@ -78,7 +78,7 @@ class Asker:
             empty = pa.schema([*table.schema, *(pa.field(c.name, c.type) for c in ASKED)]).empty_table()
             self._connection.register(table.name, empty)
             return
-        files = ", ".join(_quoted(str(path)) for path in parts.parquet)
+        files = ", ".join(quoted(str(path)) for path in parts.parquet)
         columns = ", ".join(f"p.{c.name}" for c in table.reader_columns)
         self._connection.execute(  # every part of this text is a name from model.tables or quoted
             f"CREATE VIEW {table.name} AS SELECT (s.source::BIGINT << {ROW_BITS}) | p.ordinal AS row_id, s.source, "  # noqa: S608
@@ -145,7 +145,3 @@ class Asker:
 def _first_line(error: Exception) -> str:
     """What an engine says first, in one line. Traces of its own, which name folders of its installation, come after that."""
     return next((" ".join(line.split()) for line in str(error).splitlines() if line.strip()), type(error).__name__)[:_MOST_WORDS]
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

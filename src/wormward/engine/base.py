@@ -46,14 +46,6 @@ class PartsLike(Protocol):
         ...
 
 
-def unbound() -> dict[str, Any]:
-    """Ibis tables of all facts and cuts (with `second`) and annotations, by name; the first time takes an eighth of a second."""
-    import ibis  # noqa: PLC0415 - a quarter of a second that `--help` need not pay
-
-    schemas = {t.name: with_second(t) for t in (*FACTS, *CUTS)} | {t.name: t.schema for t in ANNOTATIONS}
-    return {name: ibis.table(ibis.Schema.from_pyarrow(schema), name=name) for name, schema in schemas.items()}
-
-
 class Engine(ABC):
     """An engine over one workspace. Use as a context manager.
 
@@ -154,7 +146,10 @@ class Engine(ABC):
 
     def tables(self) -> dict[str, Any]:
         """Unbound Ibis tables of all facts and cuts (with `second`) and annotations, by name."""
-        return unbound()
+        import ibis  # noqa: PLC0415 - a quarter of a second that `--help` need not pay
+
+        schemas = {t.name: with_second(t) for t in (*FACTS, *CUTS)} | {t.name: t.schema for t in ANNOTATIONS}
+        return {name: ibis.table(ibis.Schema.from_pyarrow(schema), name=name) for name, schema in schemas.items()}
 
     def empty(self) -> frozenset[str]:
         """Tables without any row, whatever the times asked for: no query need look at them."""
